@@ -1,0 +1,70 @@
+package privacy
+
+import "time"
+
+// ConsentStatus is where a subject stands on one purpose.
+type ConsentStatus string
+
+// The states of consent. Only granted permits anything; expired is worked out when it
+// is read, from the record's expiry.
+const (
+	ConsentNone      ConsentStatus = "none"
+	ConsentPending   ConsentStatus = "pending"
+	ConsentGranted   ConsentStatus = "granted"
+	ConsentDenied    ConsentStatus = "denied"
+	ConsentWithdrawn ConsentStatus = "withdrawn"
+	ConsentExpired   ConsentStatus = "expired"
+)
+
+// ConsentAction is what a consent record does.
+type ConsentAction string
+
+// The actions on the ledger.
+const (
+	ActionGrant    ConsentAction = "grant"
+	ActionDeny     ConsentAction = "deny"
+	ActionWithdraw ConsentAction = "withdraw"
+)
+
+// Status gives the state an action leads to.
+func (a ConsentAction) Status() (ConsentStatus, bool) {
+	switch a {
+	case ActionGrant:
+		return ConsentGranted, true
+	case ActionDeny:
+		return ConsentDenied, true
+	case ActionWithdraw:
+		return ConsentWithdrawn, true
+	default:
+		return ConsentNone, false
+	}
+}
+
+// ConsentScope is something a consent was given for separately (PIPL Art. 23, 25, 26, 29, 39).
+type ConsentScope string
+
+// The scopes of separate consent.
+const (
+	ScopeThirdParty  ConsentScope = "third_party"
+	ScopePublic      ConsentScope = "public"
+	ScopePublicImage ConsentScope = "public_image"
+	ScopeSensitive   ConsentScope = "sensitive"
+	ScopeTransfer    ConsentScope = "transfer"
+)
+
+// ConsentBy says who gave the consent: the subject, or a guardian for a child.
+type ConsentBy string
+
+// Who can give consent.
+const (
+	BySelf     ConsentBy = "self"
+	ByGuardian ConsentBy = "guardian"
+)
+
+// StatusAt applies expiry: a grant whose time has run out is expired.
+func (s ConsentStatus) StatusAt(now, expires time.Time) ConsentStatus {
+	if s == ConsentGranted && !expires.IsZero() && !now.Before(expires) {
+		return ConsentExpired
+	}
+	return s
+}
