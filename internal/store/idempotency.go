@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// IdempotencyKey names a write that a client may send again. Fingerprint is a keyed hash of
+// the request.
+type IdempotencyKey struct {
+	Client      privacy.ClientID
+	Key         string
+	Fingerprint [32]byte
+}
+
+// Answer is what a write answered, kept so that a repeat gets the same. It holds ids,
+// never personal data.
+type Answer struct {
+	Status int
+	Body   []byte
+}
+
+// Recall gives the answer to an earlier write of the same key, inside the transaction that would
+// write again. Two requests with one key wait for each other. KindConflict when the
+// key was used for a different request.
+func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer Answer, ok bool, err error) {
+	_, err = t.tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))`, key.Client, key.Key)
+	if err != nil {
+		return answer, false, wrap(err, "lock an idempotency key")
+	}
+	var fingerprint []byte
+	err = t.tx.QueryRow(ctx, `SELECT fingerprint, status, answer FROM idempotency WHERE client = $1 AND key = $2`, key.Client, key.Key).
+		Scan(&fingerprint, &answer.Status, &answer.Body)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Answer{}, false, nil
+	case err != nil:
+		return answer, false, wrap(err, "read an idempotency key")
+	case string(fingerprint) != string(key.Fingerprint[:]):
+		return answer, false, privacy.Conflict("idempotency_key_reused", "this Idempotency-Key was used for a different request; choose a fresh one")
+	}
+	return answer, true, nil
+}
+
+// Remember keeps the answer of the write this transaction makes.
+func (t *Tx) Remember(ctx context.Context, key IdempotencyKey, answer Answer, at time.Time) error {
+	_, err := t.tx.Exec(ctx, `INSERT INTO idempotency (client, key, fingerprint, status, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		key.Client, key.Key, key.Fingerprint[:], answer.Status, answer.Body, at)
+	return wrap(err, "keep an idempotency key")
+}
+
+// ForgetAnswers drops the answers kept since before the given time.
+func (s *Store) ForgetAnswers(ctx context.Context, before time.Time) error {
+	_, err := s.pool.Exec(ctx, `DELETE FROM idempotency WHERE created_at < $1`, before)
+	return wrap(err, "forget old idempotency keys")
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"io/fs"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver goose needs
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migration is one step of the schema and when it was applied.
+type Migration struct {
+	Version   int64     `json:"version"`
+	Name      string    `json:"name"`
+	AppliedAt time.Time `json:"applied_at,omitzero"`
+}
+
+// Migrate brings the schema up to date. Several nodes may call it at once: an advisory lock lets one
+// at a time through. Migrations only go forward.
+func Migrate(ctx context.Context, url string) error {
+	return withProvider(url, func(p *goose.Provider) error {
+		if _, err := p.Up(ctx); err != nil {
+			return privacy.Unavailable(err, "migration_failed", "the schema could not be brought up to date")
+		}
+		return nil
+	})
+}
+
+// Migrations lists every step with the time it was applied, zero when it is pending.
+func Migrations(ctx context.Context, url string) ([]Migration, error) {
+	var list []Migration
+	err := withProvider(url, func(p *goose.Provider) error {
+		steps, err := p.Status(ctx)
+		if err != nil {
+			return privacy.Unavailable(err, "migration_status_failed", "the state of the schema could not be read")
+		}
+		for _, step := range steps {
+			list = append(list, Migration{Version: step.Source.Version, Name: step.Source.Path, AppliedAt: step.AppliedAt})
+		}
+		return nil
+	})
+	return list, err
+}
+
+func withProvider(url string, use func(*goose.Provider) error) error {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return privacy.Invalid("invalid_database_url", "DATABASE_URL is not a PostgreSQL connection string")
+	}
+	defer func() { _ = db.Close() }()
+	steps, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return privacy.Internal(err, "read the migrations")
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return privacy.Internal(err, "make the migration lock")
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, steps, goose.WithSessionLocker(locker))
+	if err != nil {
+		return privacy.Internal(err, "read the migrations")
+	}
+	return use(provider)
+}

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+const selectRevision = `SELECT revision_id FROM publication ORDER BY number DESC LIMIT 1`
+
+func scanRevision(row pgx.Row) (privacy.RevisionID, error) {
+	var id privacy.RevisionID
+	err := row.Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", privacy.Unavailable(nil, "policy_unavailable", "no policy has been published yet")
+	}
+	return id, err
+}
+
+// CurrentRevision gives the revision in force, from the primary. KindUnavailable when none was
+// ever published.
+func (s *Store) CurrentRevision(ctx context.Context) (privacy.RevisionID, error) {
+	id, err := scanRevision(s.pool.QueryRow(ctx, selectRevision))
+	return id, wrap(err, "read the current revision")
+}
+
+// Revision reads the content of a revision. KindNotFound when there is none of that name.
+func (s *Store) Revision(ctx context.Context, id privacy.RevisionID) ([]byte, error) {
+	var content []byte
+	err := s.pool.QueryRow(ctx, `SELECT content FROM revision WHERE revision_id = $1`, id).Scan(&content)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, privacy.NotFound("revision_not_found", "there is no such policy revision")
+	}
+	return content, wrap(err, "read a revision")
+}
+
+// PublishRevision stores a revision if it is new and puts it in force. It reports false, and
+// changes nothing, when that revision is in force already.
+func (t *Tx) PublishRevision(ctx context.Context, id privacy.RevisionID, content []byte, by privacy.ClientID, at time.Time) (published bool, err error) {
+	// One publication at a time; the number orders them.
+	if _, err := t.tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('consentry publication'))`); err != nil {
+		return false, wrap(err, "lock the publications")
+	}
+	current, err := scanRevision(t.tx.QueryRow(ctx, selectRevision))
+	if err == nil && current == id {
+		return false, nil
+	}
+	if err != nil && privacy.CodeOf(err) != "policy_unavailable" {
+		return false, wrap(err, "read the current revision")
+	}
+	_, err = t.tx.Exec(ctx, `INSERT INTO revision (revision_id, content, created_by, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, content, by, at)
+	if err != nil {
+		return false, wrap(err, "store a revision")
+	}
+	_, err = t.tx.Exec(ctx, `INSERT INTO publication (number, revision_id, published_by, published_at)
+		SELECT coalesce(max(number), 0) + 1, $1, $2, $3 FROM publication`, id, by, at)
+	return err == nil, wrap(err, "publish a revision")
+}
