@@ -31,7 +31,7 @@ const startLimit = time.Minute
 //	func TestMain(m *testing.M) { testenv.Main(m) }
 func Main(m *testing.M) {
 	code := m.Run()
-	if err := servers.stop(); err != nil {
+	if err := servers.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "testenv:", err)
 		code = max(code, 1)
 	}
@@ -44,37 +44,49 @@ type Shared struct {
 	mu       sync.Mutex
 	folder   string
 	postgres *localserver.Postgres
+	vault    *localserver.Vault
 }
 
 // servers are this binary's: tests have no common owner to hand them down but the process.
 var servers Shared
 
-// StartShared starts both servers, for `make test`. Stop them with Stop.
+// StartShared starts the servers that the environment does not name yet, for `make test`.
+// Stop them with Stop.
 func StartShared(ctx context.Context) (*Shared, error) {
 	shared := &Shared{}
 	_, errPostgres := shared.postgresURL(ctx)
-	if err := errPostgres; err != nil {
+	_, _, errVault := shared.vaultAddr(ctx)
+	if err := errors.Join(errPostgres, errVault); err != nil {
 		return nil, errors.Join(err, shared.Stop())
 	}
 	return shared, nil
 }
 
-// Environ gives the variables that point tests to the servers, as in os.Environ.
+// Environ gives the variables that point tests to the servers it started, as in os.Environ.
 func (s *Shared) Environ() []string {
-	return []string{
-		EnvPostgresURL + "=" + s.postgres.URL("postgres"),
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var variables []string
+	if s.postgres != nil {
+		variables = append(variables, EnvPostgresURL+"="+s.postgres.URL("postgres"))
 	}
+	if s.vault != nil {
+		variables = append(variables, EnvVaultAddr+"="+s.vault.Addr(), EnvVaultToken+"="+s.vault.RootToken())
+	}
+	return variables
 }
 
 // Stop ends the servers and deletes their data.
-func (s *Shared) Stop() error { return s.stop() }
-
-func (s *Shared) stop() error {
+func (s *Shared) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	var errs []error
+	if s.vault != nil {
+		errs = append(errs, s.vault.Stop(ctx))
+		s.vault = nil
+	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop(ctx), s.postgres.Remove())
 		s.postgres = nil
