@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,7 +59,7 @@ func (t *Tx) ConsentState(ctx context.Context, id privacy.SubjectID, purpose pri
 		return state, false, wrap(err, "read consent state")
 	}
 	state, err = pgx.CollectExactlyOneRow(rows, scanConsentState)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if isNoRows(err) {
 		return ConsentState{}, false, nil
 	}
 	return state, err == nil, wrap(err, "read consent state")

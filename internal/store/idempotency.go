@@ -2,10 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -37,7 +35,7 @@ func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer Answer, ok 
 	err = t.tx.QueryRow(ctx, `SELECT fingerprint, status, answer FROM idempotency WHERE client = $1 AND key = $2`, key.Client, key.Key).
 		Scan(&fingerprint, &answer.Status, &answer.Body)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+	case isNoRows(err):
 		return Answer{}, false, nil
 	case err != nil:
 		return answer, false, wrap(err, "read an idempotency key")

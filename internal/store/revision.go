@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +14,7 @@ const selectRevision = `SELECT revision_id FROM publication ORDER BY number DESC
 func scanRevision(row pgx.Row) (privacy.RevisionID, error) {
 	var id privacy.RevisionID
 	err := row.Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if isNoRows(err) {
 		return "", privacy.Unavailable(nil, "policy_unavailable", "no policy has been published yet")
 	}
 	return id, err
@@ -32,7 +31,7 @@ func (s *Store) CurrentRevision(ctx context.Context) (privacy.RevisionID, error)
 func (s *Store) Revision(ctx context.Context, id privacy.RevisionID) ([]byte, error) {
 	var content []byte
 	err := s.pool.QueryRow(ctx, `SELECT content FROM revision WHERE revision_id = $1`, id).Scan(&content)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if isNoRows(err) {
 		return nil, privacy.NotFound("revision_not_found", "there is no such policy revision")
 	}
 	return content, wrap(err, "read a revision")

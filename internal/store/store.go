@@ -116,10 +116,7 @@ func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
 
 // twoPhase makes Citus commit in two phases when the transaction also writes tables that are
 // local to the coordinator; on plain PostgreSQL it does nothing.
-func (t *Tx) twoPhase(ctx context.Context) error {
-	_, err := t.tx.Exec(ctx, `DELETE FROM commit_marker WHERE n = -1`)
-	return wrap(err, "mark the commit")
-}
+const twoPhase = `DELETE FROM commit_marker WHERE n = -1`
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
@@ -132,11 +129,11 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 
 // SQLSTATE codes that are told apart (PostgreSQL manual, appendix A).
 const (
-	codeUniqueViolation      = "23505"
 	codeSerializationFailure = "40001"
 	codeDeadlock             = "40P01"
-	codeUndefinedTable       = "42P01"
 )
+
+func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 
 func sqlState(err error) string {
 	var pgErr *pgconn.PgError

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -62,8 +61,17 @@ func (s *Store) NextSlots(ctx context.Context, n int) ([]privacy.KeySlot, error)
 
 // FindSubjects looks identifiers up. Those that find nobody are absent from the result.
 func (s *Store) FindSubjects(ctx context.Context, keys []IdentifierKey) (map[IdentifierKey]privacy.SubjectID, error) {
+	return findSubjects(ctx, s.pool, keys)
+}
+
+// IdentifierOwners looks identifiers up inside a transaction.
+func (t *Tx) IdentifierOwners(ctx context.Context, keys []IdentifierKey) (map[IdentifierKey]privacy.SubjectID, error) {
+	return findSubjects(ctx, t.tx, keys)
+}
+
+func findSubjects(ctx context.Context, q querier, keys []IdentifierKey) (map[IdentifierKey]privacy.SubjectID, error) {
 	types, indexes := splitKeys(keys)
-	rows, err := s.pool.Query(ctx, `
+	rows, err := q.Query(ctx, `
 		SELECT type, blind_index, subject_id FROM identifier
 		WHERE (type, blind_index) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, indexes)
 	if err != nil {
@@ -100,7 +108,7 @@ func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, er
 	var version int64
 	err := t.tx.QueryRow(ctx, `SELECT key_slot, version, state FROM subject WHERE subject_id = $1 FOR UPDATE`, [16]byte(id)).
 		Scan(&subject.Slot, &version, &subject.State)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if isNoRows(err) {
 		return subject, privacy.NotFound("subject_not_found", "there is no such subject")
 	}
 	subject.Version = uint32(version) //nolint:gosec // bounded by a check constraint

@@ -21,6 +21,7 @@ CREATE TABLE audit_entry (
     subject_id    uuid,
     purpose       text NOT NULL,
     decision_hash bytea CHECK (octet_length(decision_hash) = 32),
+    roles         text[] NOT NULL,
     attributes    text[] NOT NULL,
     PRIMARY KEY (batch_id, id)
 );

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// AppendAudit writes a batch of entries beside the change they describe.
+func (t *Tx) AppendAudit(ctx context.Context, batch audit.Batch) error {
+	if len(batch.Entries) == 0 {
+		return nil
+	}
+	return wrap(t.tx.SendBatch(ctx, auditStatements(batch)).Close(), "write audit entries")
+}
+
+// CommitAudit writes a batch in a transaction of its own, in one round trip.
+func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) error {
+	// A pgx batch outside a transaction runs as one implicit transaction.
+	return wrap(s.pool.SendBatch(ctx, auditStatements(batch)).Close(), "commit audit entries")
+}
+
+func auditStatements(batch audit.Batch) *pgx.Batch {
+	statements := &pgx.Batch{}
+	statements.Queue(twoPhase)
+	if n := len(batch.Decisions); n > 0 {
+		hashes, inputs, outcomes := make([][]byte, n), make([][]byte, n), make([][]byte, n)
+		revisions := make([]string, n)
+		for i := range batch.Decisions {
+			d := &batch.Decisions[i]
+			hashes[i], revisions[i], inputs[i], outcomes[i] = d.Hash[:], string(d.Revision), d.Input, d.Outcome
+		}
+		statements.Queue(`INSERT INTO decision (hash, revision_id, input, outcome)
+			SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[]) ON CONFLICT DO NOTHING`, hashes, revisions, inputs, outcomes)
+	}
+	columns := newEntryColumns(batch.Entries)
+	statements.Queue(insertEntries, [16]byte(batch.ID), columns.ids, columns.ats, columns.actions, columns.clients, columns.requests,
+		columns.subjects, columns.purposes, columns.decisions, columns.roles, columns.attributes)
+	statements.Queue(`INSERT INTO audit_batch (batch_id, entries) VALUES ($1, $2)`, [16]byte(batch.ID), len(batch.Entries))
+	return statements
+}
+
+// Lists travel as one text each, because unnest would flatten an array of arrays; the
+// names in them hold no comma.
+const insertEntries = `
+	INSERT INTO audit_entry (batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes)
+	SELECT $1, e.id, e.at, e.action, e.client, e.request_id, e.subject_id, e.purpose, e.decision_hash,
+		string_to_array(e.roles, ','), string_to_array(e.attributes, ',')
+	FROM unnest($2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::bytea[], $10::text[], $11::text[])
+		AS e (id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes)`
+
+// entryColumns is a batch turned on its side, as unnest wants it.
+type entryColumns struct {
+	ids                                  []int32
+	ats                                  []time.Time
+	actions, clients, requests, purposes []string
+	subjects                             []*[16]byte
+	decisions                            [][]byte
+	roles, attributes                    []string
+}
+
+func newEntryColumns(entries []audit.Entry) entryColumns {
+	n := len(entries)
+	c := entryColumns{ids: make([]int32, n), ats: make([]time.Time, n), actions: make([]string, n), clients: make([]string, n), requests: make([]string, n),
+		purposes: make([]string, n), subjects: make([]*[16]byte, n), decisions: make([][]byte, n), roles: make([]string, n), attributes: make([]string, n)}
+	for i := range entries {
+		e := &entries[i]
+		c.ids[i], c.ats[i], c.actions[i], c.clients[i] = e.Name.ID, e.At, string(e.Action), string(e.Client)
+		c.requests[i], c.purposes[i] = string(e.RequestID), string(e.Purpose)
+		if !e.Subject.IsZero() {
+			c.subjects[i] = (*[16]byte)(&e.Subject)
+		}
+		if !e.Decision.IsZero() {
+			c.decisions[i] = e.Decision[:]
+		}
+		c.roles[i], c.attributes[i] = joinNames(e.Roles), joinNames(e.Attributes)
+	}
+	return c
+}
+
+// AuditFilter selects entries. Zero fields select everything.
+type AuditFilter struct {
+	Subject      privacy.SubjectID
+	Client       privacy.ClientID
+	Purpose      privacy.PurposeName
+	Since, Until time.Time
+	Before       audit.EntryName // only entries older than this one
+	Limit        int
+}
+
+const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes FROM audit_entry`
+
+// AuditEntries lists entries, newest first.
+func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry, error) {
+	rows, err := s.pool.Query(ctx, selectEntries+`
+		WHERE ($1::uuid IS NULL OR subject_id = $1) AND ($2 = '' OR client = $2) AND ($3 = '' OR purpose = $3)
+		AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
+		AND ($6::uuid IS NULL OR (batch_id, id) < ($6, $7))
+		ORDER BY batch_id DESC, id DESC LIMIT $8`,
+		nullID(f.Subject), f.Client, f.Purpose, nullTime(f.Since), nullTime(f.Until), nullID(privacy.SubjectID(f.Before.BatchID)), f.Before.ID, f.Limit)
+	if err != nil {
+		return nil, wrap(err, "list audit entries")
+	}
+	entries, err := pgx.CollectRows(rows, scanEntry)
+	return entries, wrap(err, "list audit entries")
+}
+
+// AuditEntry reads one entry. KindNotFound when there is none of that name.
+func (s *Store) AuditEntry(ctx context.Context, name audit.EntryName) (audit.Entry, error) {
+	rows, err := s.pool.Query(ctx, selectEntries+` WHERE batch_id = $1 AND id = $2`, [16]byte(name.BatchID), name.ID)
+	if err != nil {
+		return audit.Entry{}, wrap(err, "read an audit entry")
+	}
+	entries, err := pgx.CollectRows(rows, scanEntry)
+	if err == nil && len(entries) == 0 {
+		return audit.Entry{}, privacy.NotFound("entry_not_found", "there is no such audit entry")
+	}
+	if err != nil {
+		return audit.Entry{}, wrap(err, "read an audit entry")
+	}
+	return entries[0], nil
+}
+
+// Decision reads a decision by its hash. KindNotFound when there is none.
+func (s *Store) Decision(ctx context.Context, hash audit.Hash) (audit.Decision, error) {
+	var d audit.Decision
+	err := s.pool.QueryRow(ctx, `SELECT revision_id, input, outcome FROM decision WHERE hash = $1`, hash[:]).Scan(&d.Revision, &d.Input, &d.Outcome)
+	if isNoRows(err) {
+		return d, privacy.NotFound("decision_not_found", "there is no such decision")
+	}
+	return d, wrap(err, "read a decision")
+}
+
+func scanEntry(row pgx.CollectableRow) (audit.Entry, error) {
+	var e audit.Entry
+	var subject *[16]byte
+	var decision []byte
+	err := row.Scan((*[16]byte)(&e.Name.BatchID), &e.Name.ID, &e.At, &e.Action, &e.Client, &e.RequestID, &subject, &e.Purpose, &decision, &e.Roles, &e.Attributes)
+	if err != nil {
+		return e, err
+	}
+	e.At = e.At.UTC()
+	if subject != nil {
+		e.Subject = *subject
+	}
+	if decision != nil {
+		e.Decision = audit.Hash(decision)
+	}
+	return e, nil
+}
+
+func nullID(id privacy.SubjectID) *[16]byte {
+	if id.IsZero() {
+		return nil
+	}
+	return (*[16]byte)(&id)
+}
+
+func joinNames[T ~string](names []T) string {
+	var joined []byte
+	for i, name := range names {
+		if i > 0 {
+			joined = append(joined, ',')
+		}
+		joined = append(joined, name...)
+	}
+	return string(joined)
+}
