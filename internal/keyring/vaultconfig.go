@@ -1,0 +1,153 @@
+package keyring
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	hcvault "github.com/hashicorp/vault/api"
+	"github.com/hashicorp/vault/api/auth/approle"
+	"github.com/hashicorp/vault/api/auth/kubernetes"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// VaultConfig says which Vault holds the keys, where in it, and who we are to it.
+type VaultConfig struct {
+	Address      string // https://vault.example:8200
+	Auth         VaultAuth
+	KVMount      string // KV version 2; "consentry"
+	TransitMount string // "transit"
+	Namespace    string // Vault Enterprise; none
+	CACert       string // file with the PEM certificates that vouch for Vault; the system's
+	// Timeout bounds each request to Vault with its repetitions; 5 seconds.
+	Timeout time.Duration
+}
+
+// VaultAuth is how to get a token. AppRole and Kubernetes log in anew when a token is
+// revoked or reaches its greatest age; a plain token can only be renewed.
+type VaultAuth struct {
+	Method AuthMethod
+	Mount  string // of the method; its own name
+
+	Token Secret // AuthToken
+
+	RoleID       string // AuthAppRole, with one of:
+	SecretID     Secret
+	SecretIDFile string // read at each log-in
+
+	Role    string // AuthKubernetes
+	JWTFile string // the service account's token, read at each log-in; where Kubernetes mounts it
+}
+
+// AuthMethod names a way to authenticate to Vault.
+type AuthMethod string
+
+// The methods.
+const (
+	AuthToken      AuthMethod = "token"
+	AuthAppRole    AuthMethod = "approle"
+	AuthKubernetes AuthMethod = "kubernetes"
+)
+
+// Secret is a credential in a configuration. It does not print, log or marshal.
+type Secret string
+
+// Format implements fmt.Formatter, redacted for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
+
+// LogValue implements slog.LogValuer, redacted.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// MarshalText implements encoding.TextMarshaler, redacted.
+func (Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+
+// The names of the Transit keys. They are part of the Vault policies in deploy/vault.
+const (
+	kekKey  = "consentry-kek"
+	signKey = "consentry-sign"
+)
+
+const (
+	defaultVaultTimeout = 5 * time.Second
+	vaultRetries        = 2
+)
+
+func (c VaultConfig) withDefaults() VaultConfig {
+	if c.KVMount == "" {
+		c.KVMount = "consentry"
+	}
+	if c.TransitMount == "" {
+		c.TransitMount = "transit"
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = defaultVaultTimeout
+	}
+	if c.Auth.Mount == "" {
+		c.Auth.Mount = string(c.Auth.Method)
+	}
+	return c
+}
+
+func (c VaultConfig) client() (*hcvault.Client, error) {
+	settings := hcvault.DefaultConfig()
+	if settings.Error != nil {
+		return nil, invalidConfig(settings.Error)
+	}
+	settings.Address, settings.AgentAddress = c.Address, ""
+	settings.Timeout = c.Timeout
+	settings.MaxRetries = vaultRetries
+	settings.MinRetryWait, settings.MaxRetryWait = 50*time.Millisecond, 500*time.Millisecond
+	if c.CACert != "" {
+		if err := settings.ConfigureTLS(&hcvault.TLSConfig{CACert: c.CACert}); err != nil {
+			return nil, invalidConfig(err)
+		}
+	}
+	client, err := hcvault.NewClient(settings)
+	if err != nil {
+		return nil, invalidConfig(err)
+	}
+	client.SetToken(string(c.Auth.Token))
+	client.SetReadYourWrites(true) // matters where Vault has standbys that answer reads
+	if c.Namespace == "" {
+		client.ClearNamespace()
+	} else {
+		client.SetNamespace(c.Namespace)
+	}
+	return client, nil
+}
+
+// method gives the log-in, nil for a plain token.
+func (a VaultAuth) method() (hcvault.AuthMethod, error) {
+	var (
+		method hcvault.AuthMethod
+		err    error
+	)
+	switch a.Method {
+	case AuthToken:
+		if a.Token == "" {
+			return nil, privacy.Invalid("invalid_vault_config", "the token for Vault is missing")
+		}
+		return nil, nil //nolint:nilnil // there is nothing to log in with
+	case AuthAppRole:
+		secret := &approle.SecretID{FromString: string(a.SecretID), FromFile: a.SecretIDFile}
+		method, err = approle.NewAppRoleAuth(a.RoleID, secret, approle.WithMountPath(a.Mount))
+	case AuthKubernetes:
+		options := []kubernetes.LoginOption{kubernetes.WithMountPath(a.Mount)}
+		if a.JWTFile != "" {
+			options = append(options, kubernetes.WithServiceAccountTokenPath(a.JWTFile))
+		}
+		method, err = kubernetes.NewKubernetesAuth(a.Role, options...)
+	default:
+		return nil, privacy.Invalid("invalid_vault_config", "the method of authentication to Vault is token, approle or kubernetes")
+	}
+	if err != nil {
+		return nil, invalidConfig(err)
+	}
+	return method, nil
+}
+
+func invalidConfig(err error) error {
+	return &privacy.Error{Kind: privacy.KindInvalid, Code: "invalid_vault_config", Detail: "the settings for Vault are not usable", Cause: err}
+}

@@ -1,0 +1,134 @@
+package keyring
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	hcvault "github.com/hashicorp/vault/api"
+)
+
+var errUnexpected = errors.New("Vault's answer is not of the expected form") //nolint:staticcheck // a name
+
+func (b *vaultBackend) wrap(ctx context.Context, plaintext []byte, place string) (string, error) {
+	data, err := b.post(ctx, "encrypt/"+kekKey, map[string]any{
+		"plaintext":       base64.StdEncoding.EncodeToString(plaintext),
+		"associated_data": base64.StdEncoding.EncodeToString([]byte(place)),
+	})
+	if err != nil {
+		return "", vaultError(err)
+	}
+	wrapped, ok := data["ciphertext"].(string)
+	if !ok {
+		return "", unavailable(errUnexpected)
+	}
+	return wrapped, nil
+}
+
+func (b *vaultBackend) unwrap(ctx context.Context, wrapped, place string) ([]byte, error) {
+	data, err := b.post(ctx, "decrypt/"+kekKey, map[string]any{
+		"ciphertext":      wrapped,
+		"associated_data": base64.StdEncoding.EncodeToString([]byte(place)),
+	})
+	if isRefusal(err, "encryption key not found") {
+		return nil, ErrKeysLost
+	}
+	if isStatus(err, http.StatusBadRequest) {
+		return nil, errUnwrap
+	}
+	if err != nil {
+		return nil, vaultError(err)
+	}
+	encoded, _ := data["plaintext"].(string)
+	plaintext, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, unavailable(errUnexpected)
+	}
+	return plaintext, nil
+}
+
+func (b *vaultBackend) sign(ctx context.Context, message []byte) ([]byte, int, error) {
+	data, err := b.post(ctx, "sign/"+signKey, map[string]any{"input": base64.StdEncoding.EncodeToString(message)})
+	if err != nil {
+		return nil, 0, vaultError(err)
+	}
+	versioned, _ := data["signature"].(string)
+	version, encoded, ok := splitVersioned(versioned)
+	signature, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || err != nil || len(signature) != ed25519.SignatureSize {
+		return nil, 0, unavailable(errUnexpected)
+	}
+	return signature, version, nil
+}
+
+func (b *vaultBackend) publicKeys(ctx context.Context) (map[int]ed25519.PublicKey, error) {
+	data, err := b.transitKey(ctx, signKey)
+	if err != nil {
+		return nil, err
+	}
+	versions, ok := data["keys"].(map[string]any)
+	if !ok {
+		return nil, unavailable(errUnexpected)
+	}
+	keys := make(map[int]ed25519.PublicKey, len(versions))
+	for number, described := range versions {
+		version, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, unavailable(errUnexpected)
+		}
+		description, _ := described.(map[string]any)
+		encoded, _ := description["public_key"].(string)
+		public, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(public) != ed25519.PublicKeySize {
+			return nil, unavailable(errUnexpected)
+		}
+		keys[version] = public
+	}
+	return keys, nil
+}
+
+func (b *vaultBackend) kekVersion(ctx context.Context) (int, error) {
+	data, err := b.transitKey(ctx, kekKey)
+	if err != nil {
+		return 0, err
+	}
+	latest, _ := data["latest_version"].(json.Number)
+	version, err := strconv.Atoi(latest.String())
+	if err != nil {
+		return 0, unavailable(errUnexpected)
+	}
+	return version, nil
+}
+
+func (b *vaultBackend) rotateKEK(ctx context.Context) error {
+	_, err := b.post(ctx, "keys/"+kekKey+"/rotate", nil)
+	return vaultError(err)
+}
+
+// transitKey describes a Transit key; ErrNotInitialised when there is none.
+func (b *vaultBackend) transitKey(ctx context.Context, name string) (map[string]any, error) {
+	secret, err := ask(ctx, b.session, func(v *hcvault.Client) (*hcvault.Secret, error) {
+		return v.Logical().ReadWithContext(ctx, b.transit+"/keys/"+name)
+	})
+	if err != nil {
+		return nil, vaultError(err)
+	}
+	if secret == nil {
+		return nil, ErrNotInitialised
+	}
+	return secret.Data, nil
+}
+
+func (b *vaultBackend) post(ctx context.Context, path string, body map[string]any) (map[string]any, error) {
+	secret, err := ask(ctx, b.session, func(v *hcvault.Client) (*hcvault.Secret, error) {
+		return v.Logical().WriteWithContext(ctx, b.transit+"/"+path, body)
+	})
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	return secret.Data, nil
+}
