@@ -1,0 +1,76 @@
+package authn
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// claims are what we read of a token.
+type claims struct {
+	jwt.RegisteredClaims
+	ClientID        string   `json:"client_id,omitempty"` // RFC 9068 §2.2
+	AuthorizedParty string   `json:"azp,omitempty"`       // OpenID Connect Core §2
+	Roles           roleList `json:"roles,omitempty"`
+}
+
+// roleList reads a list of roles or one text with spaces between them.
+type roleList []privacy.Role
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *roleList) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*l = nil
+		for _, role := range strings.Fields(text) {
+			*l = append(*l, privacy.Role(role))
+		}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]privacy.Role)(l))
+}
+
+// known drops the roles we do not know, and gives the rest sorted and once each.
+func (l roleList) known() []privacy.Role {
+	roles := slices.DeleteFunc(slices.Clone(l), func(role privacy.Role) bool {
+		return !slices.Contains(privacy.Roles(), role)
+	})
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}
+
+// A client's id goes into policy input, the audit log and metrics as it is.
+var clientID = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+
+// caller reads who holds a token whose signature, issuer, audience and times are right.
+func (c *claims) caller() (privacy.Caller, error) {
+	caller := privacy.Caller{Roles: c.Roles.known()}
+	client := cmp.Or(c.ClientID, c.AuthorizedParty)
+	switch {
+	case len(caller.Roles) == 0:
+		return privacy.Caller{}, errNoRole
+	case caller.Has(privacy.RoleSubject):
+		// Their sub is the person, which must not pass for an application.
+		subject, err := privacy.ParseSubjectID(c.Subject)
+		if err != nil || subject.IsZero() {
+			return privacy.Caller{}, errSubject
+		}
+		caller.Subject = subject
+	default:
+		client = cmp.Or(client, c.Subject)
+	}
+	if client == "" {
+		return privacy.Caller{}, errClaimMissing
+	}
+	if !clientID.MatchString(client) {
+		return privacy.Caller{}, errClient
+	}
+	caller.Client = privacy.ClientID(client)
+	return caller, nil
+}
