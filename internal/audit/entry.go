@@ -168,7 +168,8 @@ func isSet[S ~string](names []S) bool {
 		return false
 	}
 	for i, name := range names {
-		if name == "" || !isName(string(name)) || i > 0 && names[i-1] >= name {
+		// No commas: the names of a list travel to the database in one text.
+		if name == "" || !isName(string(name)) || strings.Contains(string(name), ",") || i > 0 && names[i-1] >= name {
 			return false
 		}
 	}
