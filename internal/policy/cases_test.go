@@ -1,0 +1,236 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// decisionCase is one row of the law tables: a question, and the answer the law gives.
+// What a case leaves out is an adult who has not been asked.
+type decisionCase struct {
+	Name  string `yaml:"name"`
+	Law   string `yaml:"law"`
+	Input struct {
+		Client     privacy.ClientID        `yaml:"client"`
+		Purpose    privacy.PurposeName     `yaml:"purpose"`
+		Attributes []privacy.AttributeName `yaml:"attributes"`
+	} `yaml:"input"`
+	Subject   caseSubject                              `yaml:"subject"`
+	Consent   caseConsent                              `yaml:"consent"`
+	Permitted map[privacy.AttributeName]privacy.Mode   `yaml:"permitted"`
+	Withheld  map[privacy.AttributeName]privacy.Reason `yaml:"withheld"`
+}
+
+type caseSubject struct {
+	Regime         privacy.Regime  `yaml:"regime"`
+	Country        string          `yaml:"country"`
+	AgeBand        privacy.AgeBand `yaml:"age_band"`
+	Restricted     bool            `yaml:"restricted"`
+	StorageOnly    bool            `yaml:"storage_only"`
+	Objected       bool            `yaml:"objected"`
+	OptOutSignal   bool            `yaml:"opt_out_signal"`
+	LimitSensitive bool            `yaml:"limit_sensitive"`
+	SoftOptIn      bool            `yaml:"soft_opt_in"`
+}
+
+type caseConsent struct {
+	Status        *privacy.ConsentStatus `yaml:"status"`
+	NoticeVersion int                    `yaml:"notice_version"`
+	Explicit      bool                   `yaml:"explicit"`
+	SeparateFor   []privacy.ConsentScope `yaml:"separate_for"`
+	By            *privacy.ConsentBy     `yaml:"by"`
+}
+
+func (c decisionCase) decisionInput() privacy.DecisionInput {
+	consent := privacy.ConsentState{
+		Status: privacy.ConsentNone, NoticeVersion: c.Consent.NoticeVersion, Explicit: c.Consent.Explicit,
+		SeparateFor: c.Consent.SeparateFor, By: privacy.BySelf,
+	}
+	if c.Consent.Status != nil {
+		consent.Status = *c.Consent.Status
+	}
+	if c.Consent.By != nil {
+		consent.By = *c.Consent.By
+	}
+	s := c.Subject
+	if s.AgeBand == "" {
+		s.AgeBand = privacy.AgeAdult
+	}
+	return privacy.DecisionInput{
+		Caller:  privacy.InputCaller{Client: c.Input.Client, Roles: []privacy.Role{privacy.RoleConsumer}},
+		Purpose: c.Input.Purpose, Attributes: c.Input.Attributes,
+		Subject: privacy.SubjectState{
+			Regime: s.Regime, Country: s.Country, AgeBand: s.AgeBand, Restricted: s.Restricted, StorageOnly: s.StorageOnly,
+			Objected: s.Objected, OptOutSignal: s.OptOutSignal, LimitSensitive: s.LimitSensitive, SoftOptIn: s.SoftOptIn,
+			Consent: consent,
+		},
+	}
+}
+
+func TestLawCases(t *testing.T) {
+	engine, revision := setup(t)
+	other, _ := setup(t) // has not seen the inputs, as an auditor's would not
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, reasons := 0, map[privacy.Reason]bool{}
+	for _, file := range files {
+		if filepath.Base(file) == "overlay.yaml" {
+			continue
+		}
+		var cases []decisionCase
+		readYAML(t, file, &cases)
+		for _, c := range cases {
+			count++
+			for _, reason := range c.Withheld {
+				reasons[reason] = true
+			}
+			t.Run(filepath.Base(file)+"/"+c.Name, func(t *testing.T) { runCase(t, engine, other, revision, c) })
+		}
+	}
+	if count < 60 {
+		t.Errorf("%d cases, want at least 60", count)
+	}
+	t.Logf("%d cases, %d of %d reasons", count, len(reasons), len(privacy.Reasons()))
+	// These are given by the flows, which know the subject and the values.
+	for _, elsewhere := range []privacy.Reason{privacy.ReasonUnknownSubject, privacy.ReasonErased, privacy.ReasonNoValue} {
+		reasons[elsewhere] = true
+	}
+	for _, reason := range privacy.Reasons() {
+		if !reasons[reason] {
+			t.Errorf("no case gives %s", reason)
+		}
+	}
+}
+
+func runCase(t *testing.T, engine, other *Engine, revision Revision, c decisionCase) {
+	if c.Law == "" {
+		t.Error("a case names its law")
+	}
+	decision, err := engine.Decide(t.Context(), revision.ID, c.decisionInput())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equalMaps(decision.Outcome.Permitted, c.Permitted) || !equalMaps(decision.Outcome.Withheld, c.Withheld) {
+		_, trace, _ := engine.Explain(t.Context(), revision.ID, c.decisionInput())
+		t.Errorf("%s:\n got %v\nwant %v %v\n%s", c.Law, decision.Outcome, c.Permitted, c.Withheld, strings.Join(trace, "\n"))
+	}
+	replayed, err := ParseInput(decision.Input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := other.Decide(t.Context(), revision.ID, replayed)
+	if err != nil || !reflect.DeepEqual(again.Outcome, decision.Outcome) || again.InputHash != decision.InputHash {
+		t.Errorf("replay gives %v, %v", again.Outcome, err)
+	}
+}
+
+func equalMaps[K comparable, V comparable](got, want map[K]V) bool {
+	return len(got) == len(want) && maps.Equal(got, want)
+}
+
+// setup gives an engine with the built-in policy and the cases' overlay on it.
+func setup(t testing.TB) (*Engine, Revision) {
+	t.Helper()
+	revision := overlaid(t)
+	engine := NewEngine()
+	if err := engine.Load(context.Background(), revision); err != nil {
+		t.Fatal(err)
+	}
+	return engine, revision
+}
+
+func overlaid(t testing.TB) Revision {
+	t.Helper()
+	var overlay struct {
+		Attributes map[string]any    `yaml:"attributes"`
+		Purposes   map[string]any    `yaml:"purposes"`
+		Clients    map[string]any    `yaml:"clients"`
+		Modes      map[string]string `yaml:"modes"`
+	}
+	readYAML(t, "testdata/overlay.yaml", &overlay)
+	base := defaultRevision(t)
+	data := tablesOf(t, base)
+	maps.Copy(data["attributes"].(map[string]any), overlay.Attributes)
+	maps.Copy(data["purposes"].(map[string]any), overlay.Purposes)
+	maps.Copy(data["clients"].(map[string]any), overlay.Clients)
+	matrix := data["matrix"].(map[string]any)
+	for attribute, mode := range overlay.Modes {
+		row, ok := matrix[attribute].(map[string]any)
+		if !ok {
+			row = map[string]any{}
+			matrix[attribute] = row
+		}
+		for purpose := range overlay.Purposes {
+			row[purpose] = mode
+		}
+	}
+	revision, err := NewRevision(base.Modules, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+// defaultRevision is the built-in policy over a catalogue with the names of its matrix.
+func defaultRevision(t testing.TB) Revision {
+	t.Helper()
+	data, err := defaultData()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var matrix map[string]map[string]string
+	if err := json.Unmarshal(data["matrix"].(json.RawMessage), &matrix); err != nil {
+		t.Fatal(err)
+	}
+	attributes := map[string]any{}
+	for name := range matrix {
+		class := privacy.ClassPersonal
+		if slices.Contains([]string{"government_id", "health_notes", "religion"}, name) {
+			class = privacy.ClassSensitive
+		}
+		attributes[name] = map[string]any{"classification": class}
+	}
+	revision, err := Default(attributes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+// tablesOf gives a copy of a revision's data that a test may change.
+func tablesOf(t testing.TB, revision Revision) map[string]any {
+	t.Helper()
+	content, err := json.Marshal(revision.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data map[string]any
+	if err := json.Unmarshal(content, &data); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func readYAML(t testing.TB, file string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(content, into); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}

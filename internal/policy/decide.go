@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Decision is an outcome and what it was decided on.
+type Decision struct {
+	Outcome   privacy.Outcome
+	InputHash [sha256.Size]byte // SHA-256 of Input
+	Input     []byte            // canonical JSON
+	Evaluated bool              // false when the decision was remembered
+}
+
+// Decide gives the outcome of a revision for an input. Every asked attribute is in
+// exactly one of the outcome's maps, whatever the policy says: what it leaves undecided or
+// decides wrongly is withheld with policy_error, all of it. An error means that there is no
+// decision: KindUnavailable when the revision is not loaded or time ran out, KindInvalid
+// when the input is not text.
+func (e *Engine) Decide(ctx context.Context, id privacy.RevisionID, input privacy.DecisionInput) (Decision, error) {
+	ready, err := e.revision(id)
+	if err != nil {
+		return Decision{}, err
+	}
+	content, err := CanonicalInput(input)
+	if err != nil {
+		return Decision{}, err
+	}
+	decision := Decision{InputHash: sha256.Sum256(content), Input: content}
+	key := memoKey{revision: id, input: decision.InputHash}
+	if outcome, known := e.decisions.GetIfPresent(key); known {
+		decision.Outcome = cloneOutcome(outcome)
+		return decision, nil
+	}
+	outcome, err := e.evaluate(ctx, ready, content, distinct(input.Attributes))
+	if err != nil {
+		return Decision{}, err
+	}
+	e.decisions.Set(key, outcome)
+	decision.Outcome, decision.Evaluated = cloneOutcome(outcome), true
+	return decision, nil
+}
+
+func (e *Engine) evaluate(ctx context.Context, ready *prepared, content []byte, asked []privacy.AttributeName) (privacy.Outcome, error) {
+	e.evaluations.Add(1)
+	answer, err := run(ctx, ready.decision, content)
+	if err != nil {
+		return privacy.Outcome{}, err
+	}
+	outcome, ok := readOutcome(answer, asked)
+	if !ok {
+		return denyAll(asked, privacy.ReasonPolicyError), nil
+	}
+	return outcome, nil
+}

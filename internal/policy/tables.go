@@ -1,0 +1,142 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Purpose is a row of the purposes table: what the flows and the console show of it.
+type Purpose struct {
+	Title                map[string]string         `json:"title"` // by language, "en" always
+	DPV                  string                    `json:"dpv"`   // IRI of the W3C Data Privacy Vocabulary
+	Category             string                    `json:"category"`
+	Basis                map[privacy.Regime]string `json:"basis"`
+	Marketing            bool                      `json:"marketing"`
+	Profiling            bool                      `json:"profiling"`
+	AutomatedDecision    bool                      `json:"automated_decision"`
+	MinimumNoticeVersion int                       `json:"minimum_notice_version"`
+}
+
+// BasisUnder gives the legal basis of the purpose under a law.
+func (p Purpose) BasisUnder(regime privacy.Regime) string {
+	if basis, ok := p.Basis[regime]; ok {
+		return basis
+	}
+	return p.Basis[privacy.RegimeDefault]
+}
+
+// Client is a row of the clients table.
+type Client struct {
+	Title     string `json:"title"`
+	Recipient string `json:"recipient"` // own, processor or third_party
+	Country   string `json:"country"`   // ISO 3166-1 alpha-2, or "local"
+}
+
+// tables are the parts of a revision's data that flows look up without a decision.
+type tables struct {
+	purposes map[privacy.PurposeName]Purpose
+	clients  map[privacy.ClientID]Client
+	granted  map[privacy.ClientID][]privacy.PurposeName
+	regimes  regimeTable
+}
+
+type regimeTable struct {
+	Countries map[string]privacy.Regime            `json:"countries"`
+	Regions   map[string]map[string]privacy.Regime `json:"regions"`
+	Laws      map[privacy.Regime]json.RawMessage   `json:"laws"`
+}
+
+func readTables(data map[string]any, granted any) (tables, error) {
+	var t tables
+	for _, part := range []struct {
+		document any
+		into     any
+	}{
+		{data["purposes"], &t.purposes}, {data["clients"], &t.clients}, {data["regimes"], &t.regimes}, {granted, &t.granted},
+	} {
+		content, err := json.Marshal(part.document)
+		if err != nil {
+			return tables{}, err
+		}
+		if err := json.Unmarshal(content, part.into); err != nil {
+			return tables{}, err
+		}
+	}
+	return t, nil
+}
+
+// Regime says which law applies to a subject, from the country (ISO 3166-1 alpha-2) and the
+// region (ISO 3166-2, with or without the country): the one asked for if the revision knows
+// it, else that of the region, else that of the country, else the strictest. Asking for a
+// law the revision does not know gives the strictest too.
+func (e *Engine) Regime(id privacy.RevisionID, country, region string, override privacy.Regime) privacy.Regime {
+	ready, err := e.revision(id)
+	if err != nil {
+		return privacy.RegimeDefault
+	}
+	table := ready.tables.regimes
+	law := table.Countries[country]
+	region = strings.TrimPrefix(region, country+"-")
+	if regional, ok := table.Regions[country][region]; ok {
+		law = regional
+	}
+	if override != "" {
+		law = override
+	}
+	if _, known := table.Laws[law]; !known {
+		return privacy.RegimeDefault
+	}
+	return law
+}
+
+// Purposes gives the purposes of a revision; nil when it is not loaded.
+func (e *Engine) Purposes(id privacy.RevisionID) map[privacy.PurposeName]Purpose {
+	ready, err := e.revision(id)
+	if err != nil {
+		return nil
+	}
+	purposes := make(map[privacy.PurposeName]Purpose, len(ready.tables.purposes))
+	for name, purpose := range ready.tables.purposes {
+		purposes[name] = purpose
+	}
+	return purposes
+}
+
+// Purpose gives one purpose, and whether the revision knows it.
+func (e *Engine) Purpose(id privacy.RevisionID, name privacy.PurposeName) (Purpose, bool) {
+	ready, err := e.revision(id)
+	if err != nil {
+		return Purpose{}, false
+	}
+	purpose, known := ready.tables.purposes[name]
+	return purpose, known
+}
+
+// PurposeKnown reports whether the revision has the purpose.
+func (e *Engine) PurposeKnown(id privacy.RevisionID, name privacy.PurposeName) bool {
+	_, known := e.Purpose(id, name)
+	return known
+}
+
+// Client gives what a revision says about an application, and whether it knows it.
+func (e *Engine) Client(id privacy.RevisionID, name privacy.ClientID) (Client, bool) {
+	ready, err := e.revision(id)
+	if err != nil {
+		return Client{}, false
+	}
+	client, known := ready.tables.clients[name]
+	return client, known
+}
+
+// Granted reports whether the client may ask for the purpose at all. The decision asks
+// this again; here it serves to refuse a request early.
+func (e *Engine) Granted(id privacy.RevisionID, client privacy.ClientID, purpose privacy.PurposeName) bool {
+	ready, err := e.revision(id)
+	if err != nil {
+		return false
+	}
+	return slices.Contains(ready.tables.granted[client], purpose)
+}
