@@ -177,8 +177,8 @@ func TestBatcherCollectsWhileCommitting(t *testing.T) {
 		}
 		for range 3 {
 			l.gate <- nil
+			synctest.Wait() // so that one slot is free at a time
 		}
-		synctest.Wait()
 		largest := 0
 		for _, batch := range l.batches {
 			largest = max(largest, len(batch.Entries))
