@@ -51,6 +51,7 @@ func isAtomRune(r rune) bool {
 }
 
 func cleanDomain(domain string) (string, bool) {
+	domain = strings.ToLower(domain)
 	if !isPlainDomain(domain) {
 		var err error
 		profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true),

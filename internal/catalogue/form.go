@@ -111,14 +111,14 @@ func (boolForm) appendJSON(dst []byte, text string) ([]byte, bool) {
 
 func (boolForm) expects() string { return "true or false" }
 
-// jsonString decodes a JSON string and nothing else. Broken UTF-8 and lone surrogates
-// come out of the decoder as U+FFFD, which the cleaning rejects.
+// jsonString decodes a JSON string and nothing else. Lone surrogates come out of the
+// decoder as U+FFFD, which the cleaning rejects as it does broken UTF-8.
 func jsonString(raw json.RawMessage) (string, bool) {
 	raw = trimJSON(raw)
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
 	}
-	if inner := raw[1 : len(raw)-1]; raw[len(raw)-1] == '"' && isPlain(inner) {
+	if inner := raw[1 : len(raw)-1]; raw[len(raw)-1] == '"' && isLiteral(inner) {
 		return string(inner), true
 	}
 	var text string
@@ -126,6 +126,16 @@ func jsonString(raw json.RawMessage) (string, bool) {
 		return "", false
 	}
 	return text, true
+}
+
+// isLiteral reports whether the inside of a JSON string stands for itself.
+func isLiteral(inner []byte) bool {
+	for _, b := range inner {
+		if b < 0x20 || b == '"' || b == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func trimJSON(raw json.RawMessage) json.RawMessage {

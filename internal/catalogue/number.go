@@ -49,7 +49,11 @@ func (f numberForm) fromText(text, _ string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return f.canonical(strings.TrimPrefix(text, "+"))
+	text, plus := strings.CutPrefix(text, "+")
+	if plus && strings.HasPrefix(text, "-") {
+		return "", false
+	}
+	return f.canonical(text)
 }
 
 // canonical checks the digits and writes them in the one way. It never rounds:

@@ -25,7 +25,7 @@ func AppendString(dst []byte, text string) []byte {
 }
 
 // isPlain reports whether the text is printable ASCII that stands for itself in JSON.
-func isPlain[T ~string | ~[]byte](text T) bool {
+func isPlain(text string) bool {
 	for i := range len(text) {
 		if b := text[i]; b < 0x20 || b > 0x7e || b == '"' || b == '\\' {
 			return false
