@@ -1,0 +1,166 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/consentry/consentry/internal/authn"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Config is what an API is made of.
+type Config struct {
+	Service   *custody.Service
+	Verifier  *authn.Verifier
+	Log       *slog.Logger
+	Registry  *prometheus.Registry
+	Now       func() time.Time // nil: time.Now
+	Version   string
+	PerSecond float64 // requests a second and client; 0: 1,000
+	Burst     int     // 0: twice PerSecond
+}
+
+// API serves the vault over HTTP.
+type API struct {
+	service  *custody.Service
+	verifier *authn.Verifier
+	log      *slog.Logger
+	now      func() time.Time
+	limiter  *limiter
+	metrics  *metrics
+	huma     huma.API
+	handler  http.Handler
+}
+
+const (
+	defaultRate = 1000
+	// maxBody bounds JSON bodies: a thousand subjects with long identifiers fit many times over.
+	maxBody = 10 << 20
+)
+
+// New builds the API.
+func New(c Config) *API {
+	replaceHumaErrors()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.PerSecond == 0 {
+		c.PerSecond = defaultRate
+	}
+	if c.Burst == 0 {
+		c.Burst = int(2 * c.PerSecond)
+	}
+	mux := http.NewServeMux()
+	a := &API{service: c.Service, verifier: c.Verifier, log: c.Log, now: c.Now,
+		limiter: newLimiter(c.PerSecond, c.Burst), metrics: newMetrics(c.Registry)}
+	a.huma = humago.New(mux, humaConfig(c.Version))
+	a.huma.UseMiddleware(a.authenticate)
+	a.routes()
+	mux.Handle("GET /metrics", a.metrics.handler())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, newProblem(r.Context(), http.StatusNotFound, "no_such_route", "there is nothing at this path and method; see /docs"))
+	})
+	a.handler = a.observe(mux)
+	return a
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// OpenAPI gives the OpenAPI 3.1 document as indented JSON.
+func (a *API) OpenAPI() ([]byte, error) {
+	document, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+	if err != nil {
+		return nil, privacy.Internal(err, "write the OpenAPI document")
+	}
+	return append(document, '\n'), nil
+}
+
+func humaConfig(version string) huma.Config {
+	config := huma.DefaultConfig("Consentry", version)
+	config.Info.Description = "A consent and profile vault. Profiles lie sealed field by field; every release is decided on consent and purpose, and put on record first."
+	config.CreateHooks = nil // no $schema links in answers
+	config.RejectUnknownQueryParameters = true
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		bearerScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "RS256, ES256 or EdDSA; iss, aud and exp are checked; roles says what the caller may do."},
+	}
+	return config
+}
+
+var jsonFormat = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(v)
+	},
+	Unmarshal: unmarshal,
+}
+
+func (a *API) routes() {
+	a.subjectRoutes()
+	a.importRoutes()
+	a.consentRoutes()
+	a.disclosureRoutes()
+	a.decisionRoutes()
+	a.auditRoutes()
+	a.healthRoutes()
+}
+
+// problemStatuses are documented for every operation.
+var problemStatuses = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+
+// flow answers an authenticated request.
+type flow[I, O any] func(ctx context.Context, caller custody.Caller, input *I) (*O, error)
+
+// register adds an operation that policy must allow; about tells which subject it concerns.
+func register[I, O any](a *API, op huma.Operation, about func(*I) privacy.SubjectID, answer flow[I, O]) {
+	name := op.OperationID
+	registerOpen(a, op, func(ctx context.Context, caller custody.Caller, input *I) (*O, error) {
+		if err := a.service.Authorise(ctx, caller.Caller, name, about(input)); err != nil {
+			return nil, err
+		}
+		return answer(ctx, caller, input)
+	})
+}
+
+// registerOpen adds an operation whose flow authorises by itself.
+func registerOpen[I, O any](a *API, op huma.Operation, answer flow[I, O]) {
+	op.Security = secured
+	op.Errors = append(op.Errors, problemStatuses...)
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = maxBody
+	}
+	op.BodyReadTimeout = 30 * time.Second
+	huma.Register(a.huma, op, func(ctx context.Context, input *I) (*O, error) {
+		output, err := answer(ctx, custody.Caller{Caller: callerFrom(ctx), Request: requestFrom(ctx).id}, input)
+		if err != nil {
+			return nil, a.problemFrom(ctx, err)
+		}
+		return output, nil
+	})
+}
+
+// nobody says that an operation concerns no one subject.
+func nobody[I any](*I) privacy.SubjectID { return privacy.SubjectID{} }
+
+func writeProblem(w http.ResponseWriter, problem *Problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(problem.Status)
+	_ = json.NewEncoder(w).Encode(problem)
+}
+
+func writeHumaProblem(ctx huma.Context, problem *Problem) {
+	ctx.SetHeader("Content-Type", "application/problem+json")
+	ctx.SetStatus(problem.Status)
+	_ = json.NewEncoder(ctx.BodyWriter()).Encode(problem)
+}

@@ -1,0 +1,181 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// ImportLine answers one line of an import: the subject it became, or the problem with it.
+type ImportLine struct {
+	Line    int      `json:"line"`
+	ID      string   `json:"id,omitempty"`
+	Created bool     `json:"created,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// ImportSummary is the last line of an import's answer. Without it, the import was cut short:
+// send it again, whole or from the last line that was answered.
+type ImportSummary struct {
+	Lines    int  `json:"lines"`
+	Created  int  `json:"created"`
+	Updated  int  `json:"updated"`
+	Rejected int  `json:"rejected"`
+	Complete bool `json:"complete" doc:"False when the import stopped early; nothing after the last answered line was stored."`
+}
+
+const (
+	importBatch   = 500
+	maxImportLine = 1 << 20
+	importPause   = time.Minute // how long a sender may be silent
+)
+
+func (a *API) importRoutes() {
+	registry := a.huma.OpenAPI().Components.Schemas
+	ndjson := func(line reflect.Type) map[string]*huma.MediaType {
+		return map[string]*huma.MediaType{"application/x-ndjson": {Schema: registry.Schema(line, true, "")}}
+	}
+	op := huma.Operation{OperationID: "subjects-import", Method: http.MethodPost, Path: "/v1/subjects/import", Tags: []string{"subjects"},
+		Summary:     "Store many profiles, streamed",
+		Description: "One profile a line in, one answer a line out, then a summary. Lines are stored in batches as they come; sending the same lines again is harmless.",
+		RequestBody: &huma.RequestBody{Required: true, Content: ndjson(reflect.TypeFor[Subject]())},
+		Responses:   map[string]*huma.Response{"200": {Description: "One ImportLine a line, then {\"summary\": …}", Content: ndjson(reflect.TypeFor[ImportLine]())}}}
+	register(a, op, nobody, func(_ context.Context, caller custody.Caller, _ *struct{}) (*huma.StreamResponse, error) {
+		return &huma.StreamResponse{Body: func(hctx huma.Context) {
+			r, w := humago.Unwrap(hctx)
+			a.serveImport(w, r, caller)
+		}}, nil
+	})
+}
+
+func (a *API) serveImport(w http.ResponseWriter, r *http.Request, caller custody.Caller) {
+	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // HTTP/2 always is
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	run := importRun{api: a, caller: caller, out: json.NewEncoder(w), control: control}
+	run.summary.Complete = run.lines(r.Context(), r.Body)
+	_ = run.out.Encode(map[string]ImportSummary{"summary": run.summary})
+}
+
+// importRun is one import under way.
+type importRun struct {
+	api     *API
+	caller  custody.Caller
+	out     *json.Encoder
+	control *http.ResponseController
+	summary ImportSummary
+
+	pending []custody.Profile
+	numbers []int // their lines
+}
+
+// lines stores every line and reports whether it came to the end.
+func (run *importRun) lines(ctx context.Context, body io.Reader) bool {
+	reader := bufio.NewReaderSize(body, 64<<10)
+	for {
+		run.extend()
+		line, tooLong, err := readLine(reader)
+		if len(line) > 0 || tooLong {
+			run.summary.Lines++
+			run.take(ctx, line, tooLong)
+		}
+		if len(run.pending) >= importBatch || (err != nil && len(run.pending) > 0) {
+			if !run.flush(ctx) {
+				return false
+			}
+		}
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
+}
+
+// extend gives sender and receiver a fresh while: an import may take hours, silence may not.
+func (run *importRun) extend() {
+	until := run.api.now().Add(importPause)
+	_ = run.control.SetReadDeadline(until)
+	_ = run.control.SetWriteDeadline(until)
+}
+
+// readLine reads a line without its end, dropping one that is over the limit. A blank line is
+// returned as one space, so that lines keep their numbers.
+func readLine(reader *bufio.Reader) (line []byte, tooLong bool, err error) {
+	for {
+		part, more, err := reader.ReadLine()
+		if err != nil {
+			return line, tooLong, err
+		}
+		if tooLong = tooLong || len(line)+len(part) > maxImportLine; !tooLong {
+			line = append(line, part...)
+		}
+		if !more {
+			if len(line) == 0 {
+				line = []byte{' '}
+			}
+			return line, tooLong, nil
+		}
+	}
+}
+
+func (run *importRun) take(ctx context.Context, line []byte, tooLong bool) {
+	if tooLong {
+		run.reject(ctx, run.summary.Lines, privacy.NewError(privacy.KindTooLarge, "line_too_long", "a line is at most 1 MiB"))
+		return
+	}
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	var subject Subject
+	if err := unmarshalKnown(line, &subject); err != nil {
+		run.reject(ctx, run.summary.Lines, err)
+		return
+	}
+	profile, err := run.api.service.Normalise(subject.draft())
+	if err != nil {
+		run.reject(ctx, run.summary.Lines, err)
+		return
+	}
+	run.pending = append(run.pending, profile)
+	run.numbers = append(run.numbers, run.summary.Lines)
+}
+
+// flush stores what is pending and answers it. It reports false when the import cannot go on.
+func (run *importRun) flush(ctx context.Context) bool {
+	results, err := run.api.service.Upsert(ctx, run.caller, run.pending)
+	if err != nil {
+		run.reject(ctx, run.numbers[0], err)
+		return false
+	}
+	for i, result := range results {
+		switch {
+		case result.Err != nil:
+			run.reject(ctx, run.numbers[i], result.Err)
+			continue
+		case result.Created:
+			run.summary.Created++
+		default:
+			run.summary.Updated++
+		}
+		_ = run.out.Encode(ImportLine{Line: run.numbers[i], ID: result.ID.String(), Created: result.Created})
+	}
+	run.pending, run.numbers = run.pending[:0], run.numbers[:0]
+	return run.control.Flush() == nil
+}
+
+func (run *importRun) reject(ctx context.Context, line int, err error) {
+	run.summary.Rejected++
+	_ = run.out.Encode(ImportLine{Line: line, Problem: run.api.problemFrom(ctx, err)})
+}

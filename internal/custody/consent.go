@@ -1,0 +1,180 @@
+package custody
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Consent is what somebody decided about one purpose, to be put on the ledger.
+type Consent struct {
+	Purpose     privacy.PurposeName
+	Action      privacy.ConsentAction
+	Explicit    bool
+	SeparateFor []privacy.ConsentScope
+	By          privacy.ConsentBy // "" for self
+	Channel     string
+	Method      string
+	OccurredAt  time.Time // zero: now
+	ExpiresAt   time.Time // zero: does not expire
+}
+
+// Recorded is the record made and where it leaves the subject on the purpose.
+type Recorded struct {
+	ID      string                `json:"id"`
+	Subject privacy.SubjectID     `json:"subject"`
+	Purpose privacy.PurposeName   `json:"purpose"`
+	Status  privacy.ConsentStatus `json:"status"`
+}
+
+// clockSkew is how far ahead of this machine's clock a recorded consent may be dated.
+const clockSkew = time.Minute
+
+// RecordConsent appends to the subject's ledger and folds the record into their state, in one
+// transaction: once it returns, every read that starts later sees it.
+func (s *Service) RecordConsent(ctx context.Context, caller Caller, id privacy.SubjectID, consent Consent, once Once) (Recorded, error) {
+	at := s.instant()
+	record, err := s.consentRecord(ctx, caller, consent, at)
+	if err != nil {
+		return Recorded{}, err
+	}
+	var recorded Recorded
+	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
+		if _, err := tx.LockSubject(ctx, id); err != nil {
+			return err
+		}
+		status, err := appendConsent(ctx, tx, id, record)
+		if err != nil {
+			return err
+		}
+		recorded = Recorded{ID: formatID(record.ID), Subject: id, Purpose: record.Purpose, Status: status.StatusAt(at, record.ExpiresAt)}
+		batch, err := s.newBatch(at, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
+		if err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, batch)
+	})
+	return recorded, err
+}
+
+func (s *Service) consentRecord(ctx context.Context, caller Caller, c Consent, at time.Time) (store.ConsentRecord, error) {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return store.ConsentRecord{}, err
+	}
+	if !s.policy.PurposeKnown(revision, c.Purpose) {
+		return store.ConsentRecord{}, errUnknownPurpose
+	}
+	if _, ok := c.Action.Status(); !ok {
+		return store.ConsentRecord{}, privacy.Invalid("unknown_action", "the action is grant, deny or withdraw")
+	}
+	occurred := at
+	if !c.OccurredAt.IsZero() {
+		occurred = c.OccurredAt.UTC().Truncate(time.Microsecond)
+	}
+	if occurred.After(at.Add(clockSkew)) {
+		return store.ConsentRecord{}, privacy.Invalid("consent_in_future", "occurred_at lies in the future")
+	}
+	if !c.ExpiresAt.IsZero() && (c.Action != privacy.ActionGrant || !c.ExpiresAt.After(occurred)) {
+		return store.ConsentRecord{}, privacy.Invalid("invalid_expiry", "expires_at belongs to a grant and lies after occurred_at")
+	}
+	id, err := s.newID()
+	if err != nil {
+		return store.ConsentRecord{}, err
+	}
+	scopes := slices.Clone(c.SeparateFor)
+	slices.Sort(scopes)
+	by := c.By
+	if by == "" {
+		by = privacy.BySelf
+	}
+	return store.ConsentRecord{ID: id, Purpose: c.Purpose, Action: c.Action, Explicit: c.Explicit, SeparateFor: slices.Compact(scopes), By: by,
+		Channel: c.Channel, Method: c.Method, OccurredAt: occurred, ExpiresAt: c.ExpiresAt.UTC().Truncate(time.Microsecond), RecordedBy: caller.Client, RecordedAt: at}, nil
+}
+
+// appendConsent puts a record on the ledger of a locked subject and gives the status it leads to.
+func appendConsent(ctx context.Context, tx *store.Tx, id privacy.SubjectID, record store.ConsentRecord) (privacy.ConsentStatus, error) {
+	seq, err := tx.AppendConsent(ctx, id, record)
+	if err != nil {
+		return "", err
+	}
+	record.Seq = seq
+	current, ok, err := tx.ConsentState(ctx, id, record.Purpose)
+	if err != nil {
+		return "", err
+	}
+	next := foldConsent(current, ok, record)
+	if ok && next.Seq == current.Seq {
+		return current.Status, nil
+	}
+	return next.Status, tx.PutConsentState(ctx, id, next)
+}
+
+// foldConsent gives the state after a record. A withdrawal or denial always takes effect, whatever
+// time it carries: clocks differ, and a withdrawal that was accepted must hold. A grant takes effect only when
+// it is later than what stands, so that neither a backdated grant nor a late import can
+// bring a withdrawn consent back.
+func foldConsent(current store.ConsentState, exists bool, record store.ConsentRecord) store.ConsentState {
+	if record.Action == privacy.ActionGrant && exists {
+		standing := current.OccurredAt
+		if current.Status == privacy.ConsentGranted && record.OccurredAt.Before(standing) {
+			return current
+		}
+		if current.Status != privacy.ConsentGranted && !record.OccurredAt.After(standing) {
+			return current
+		}
+	}
+	status, _ := record.Action.Status()
+	occurred := record.OccurredAt
+	if exists && occurred.Before(current.OccurredAt) {
+		occurred = current.OccurredAt // a withdrawal dated before the grant it ends still ends it
+	}
+	return store.ConsentState{Purpose: record.Purpose, Seq: record.Seq, Status: status, Explicit: record.Explicit, SeparateFor: record.SeparateFor,
+		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, UpdatedAt: record.RecordedAt}
+}
+
+func consentAction(action privacy.ConsentAction) audit.Action {
+	switch action {
+	case privacy.ActionGrant:
+		return audit.ActionConsentGrant
+	case privacy.ActionDeny:
+		return audit.ActionConsentDeny
+	default:
+		return audit.ActionConsentWithdraw
+	}
+}
+
+// Consents lists where a subject stands, expiry worked out as of now.
+func (s *Service) Consents(ctx context.Context, id privacy.SubjectID) ([]store.ConsentState, error) {
+	if err := s.mustExist(ctx, id); err != nil {
+		return nil, err
+	}
+	states, err := s.store.ConsentStates(ctx, id)
+	now := s.instant()
+	for i := range states {
+		states[i].Status = states[i].Status.StatusAt(now, states[i].ExpiresAt)
+	}
+	return states, err
+}
+
+// ConsentHistory lists the ledger of a subject, newest first.
+func (s *Service) ConsentHistory(ctx context.Context, id privacy.SubjectID, before int32, limit int) ([]store.ConsentRecord, error) {
+	if err := s.mustExist(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.store.ConsentHistory(ctx, id, before, limit)
+}
+
+func (s *Service) mustExist(ctx context.Context, id privacy.SubjectID) error {
+	exists, err := s.store.SubjectExists(ctx, id)
+	if err == nil && !exists {
+		return privacy.NotFound("subject_not_found", "there is no such subject")
+	}
+	return err
+}
+
+func formatID(id [16]byte) string { return privacy.SubjectID(id).String() }

@@ -1,0 +1,85 @@
+package custody
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// decider takes the decisions of one request. Subjects in the same policy state share one, so
+// a thousand subjects cost as many decisions as they have distinct states.
+type decider struct {
+	service  *Service
+	revision privacy.RevisionID
+	input    privacy.DecisionInput // without the subject
+	taken    map[stateKey]decided
+	recorded []audit.Decision
+}
+
+// decided is an outcome and the name it is on record under.
+type decided struct {
+	outcome privacy.Outcome
+	hash    audit.Hash
+}
+
+// stateKey is a policy state that can be compared: the scopes stand joined.
+type stateKey struct {
+	state  comparableState
+	scopes string
+}
+
+type comparableState struct {
+	regime                                                                         privacy.Regime
+	country                                                                        string
+	age                                                                            privacy.AgeBand
+	restricted, storageOnly, objected, optOut, limitSensitive, softOptIn, explicit bool
+	status                                                                         privacy.ConsentStatus
+	notice                                                                         int
+	by                                                                             privacy.ConsentBy
+}
+
+func newStateKey(s privacy.SubjectState) stateKey {
+	scopes := make([]string, len(s.Consent.SeparateFor))
+	for i, scope := range s.Consent.SeparateFor {
+		scopes[i] = string(scope)
+	}
+	return stateKey{comparableState{s.Regime, s.Country, s.AgeBand, s.Restricted, s.StorageOnly, s.Objected, s.OptOutSignal, s.LimitSensitive, s.SoftOptIn,
+		s.Consent.Explicit, s.Consent.Status, s.Consent.NoticeVersion, s.Consent.By}, strings.Join(scopes, ",")}
+}
+
+func (r *release) newDecider() *decider {
+	return r.service.newDecider(r.revision, r.caller.Caller, r.request.Purpose, r.asked.names)
+}
+
+func (s *Service) newDecider(revision privacy.RevisionID, caller privacy.Caller, purpose privacy.PurposeName, attributes []privacy.AttributeName) *decider {
+	roles := slices.Clone(caller.Roles)
+	slices.Sort(roles)
+	return &decider{service: s, revision: revision, taken: make(map[stateKey]decided), input: privacy.DecisionInput{
+		Caller: privacy.InputCaller{Client: caller.Client, Roles: slices.Compact(roles)}, Purpose: purpose, Attributes: attributes}}
+}
+
+func (d *decider) decide(ctx context.Context, state privacy.SubjectState) (decided, error) {
+	key := newStateKey(state)
+	if have, ok := d.taken[key]; ok {
+		return have, nil
+	}
+	input := d.input
+	input.Subject = state
+	decision, err := d.service.policy.Decide(ctx, d.revision, input)
+	if err != nil {
+		return decided{}, err
+	}
+	outcome, err := json.Marshal(decision.Outcome)
+	if err != nil {
+		return decided{}, privacy.Internal(err, "write an outcome")
+	}
+	record := audit.Decision{Revision: d.revision, Input: decision.Input, Outcome: outcome}
+	have := decided{outcome: decision.Outcome, hash: record.Hash()}
+	d.taken[key] = have
+	d.recorded = append(d.recorded, record)
+	return have, nil
+}

@@ -1,0 +1,344 @@
+package custody
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// MaxSubjects is how many subjects one disclosure may ask about.
+const MaxSubjects = 1000
+
+// Request asks for attributes of subjects for a purpose.
+type Request struct {
+	Purpose    privacy.PurposeName
+	Attributes []privacy.AttributeName
+	Subjects   []SubjectRef
+}
+
+// SubjectRef names a subject by id, or by an identifier when the id is zero.
+type SubjectRef struct {
+	ID         privacy.SubjectID
+	Identifier ProfileIdentifier
+}
+
+// Disclosed is the answer: for each subject asked about, in order, every asked attribute either
+// with its value or with the reason why not.
+type Disclosed struct {
+	Revision    privacy.RevisionID
+	Disclosures []Disclosure
+}
+
+// Disclosure is what is released about one subject. Attributes holds values as typed JSON: this is
+// where they leave the vault. Subject is zero when nobody was found.
+type Disclosure struct {
+	Subject    privacy.SubjectID
+	Attributes []Released
+	Withheld   []Withheld
+}
+
+// Released is one value on its way out.
+type Released struct {
+	Name privacy.AttributeName
+	JSON json.RawMessage
+}
+
+// Withheld is one attribute that stays in, and why.
+type Withheld struct {
+	Name   privacy.AttributeName
+	Reason privacy.Reason
+}
+
+// Disclose decides for each subject what the caller may see for the purpose, puts the decisions on
+// record, and releases the permitted values. Nothing is released unless the record
+// is durably committed; when anything fails, nothing is released at all.
+func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) (*Disclosed, error) {
+	asked, err := s.askedAttributes(request.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := s.resolve(ctx, request.Subjects)
+	if err != nil {
+		return nil, err
+	}
+	now := s.instant()
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, request.Purpose, asked.stored, known(ids), now)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.loadRevision(ctx, revision); err != nil {
+		return nil, err
+	}
+	if err := s.authorise(ctx, revision, caller.Caller, "disclosures-create", privacy.SubjectID{}); err != nil {
+		return nil, err
+	}
+	if !s.policy.PurposeKnown(revision, request.Purpose) {
+		return nil, errUnknownPurpose
+	}
+	release := release{service: s, caller: caller, request: request, asked: asked, revision: revision, now: now, ids: ids}
+	return release.run(ctx, snapshots)
+}
+
+var (
+	errUnknownPurpose   = privacy.Invalid("unknown_purpose", "the policy in force has no such purpose")
+	errUnknownAttribute = privacy.Invalid("unknown_attribute", "an attribute is not in the catalogue")
+)
+
+// asked is the request's attributes, looked up.
+type asked struct {
+	attributes []*catalogue.Attribute  // sorted by name, distinct
+	names      []privacy.AttributeName // the same
+	stored     []privacy.AttributeID   // to be read: with those that others are generalised to
+}
+
+func (s *Service) askedAttributes(names []privacy.AttributeName) (asked, error) {
+	if len(names) == 0 {
+		return asked{}, privacy.Invalid("attributes_missing", "ask for at least one attribute")
+	}
+	sorted := slices.Clone(names)
+	slices.Sort(sorted)
+	a := asked{names: slices.Compact(sorted)}
+	for _, name := range a.names {
+		attribute, ok := s.catalogue.Attribute(name)
+		if !ok {
+			return asked{}, errUnknownAttribute
+		}
+		a.attributes = append(a.attributes, attribute)
+		a.stored = append(a.stored, attribute.ID)
+		if from, ok := attribute.GeneraliseFrom(); ok {
+			if source, ok := s.catalogue.Attribute(from); ok && !slices.Contains(a.stored, source.ID) {
+				a.stored = append(a.stored, source.ID)
+			}
+		}
+	}
+	return a, nil
+}
+
+// resolve turns references into ids, zero for those that find nobody. The same subject twice is
+// refused: the caller would be charged, and audited, twice for one answer.
+func (s *Service) resolve(ctx context.Context, refs []SubjectRef) ([]privacy.SubjectID, error) {
+	if len(refs) == 0 {
+		return nil, privacy.Invalid("subjects_missing", "name at least one subject")
+	}
+	if len(refs) > MaxSubjects {
+		return nil, privacy.Invalid("too_many_subjects", "name at most 1,000 subjects")
+	}
+	ids := make([]privacy.SubjectID, len(refs))
+	keys := make(map[int]store.IdentifierKey)
+	var lookup []store.IdentifierKey
+	for i, ref := range refs {
+		ids[i] = ref.ID
+		if ref.ID.IsZero() {
+			keys[i] = s.identifierKey(ref.Identifier)
+			lookup = append(lookup, keys[i])
+		}
+	}
+	if len(lookup) > 0 {
+		found, err := s.store.FindSubjects(ctx, lookup)
+		if err != nil {
+			return nil, err
+		}
+		for i, key := range keys {
+			ids[i] = found[key]
+		}
+	}
+	seen := make(map[privacy.SubjectID]bool, len(ids))
+	for _, id := range ids {
+		if !id.IsZero() && seen[id] {
+			return nil, privacy.Invalid("duplicate_subject", "a subject is named twice")
+		}
+		seen[id] = true
+	}
+	return ids, nil
+}
+
+func known(ids []privacy.SubjectID) []privacy.SubjectID {
+	return slices.DeleteFunc(slices.Clone(ids), privacy.SubjectID.IsZero)
+}
+
+// release is one disclosure under way.
+type release struct {
+	service  *Service
+	caller   Caller
+	request  Request
+	asked    asked
+	revision privacy.RevisionID
+	now      time.Time
+	ids      []privacy.SubjectID
+
+	decisions []audit.Decision // distinct
+	drafts    []audit.Draft
+	cases     []subjectCase
+}
+
+// subjectCase is one subject under decision.
+type subjectCase struct {
+	key      *keyring.Subject // nil when nothing of theirs can be opened
+	snapshot *store.Snapshot
+	outcome  privacy.Outcome
+}
+
+// run decides, then opens values while the decisions are being committed: opened values stay in this
+// function until the commit has succeeded, and are dropped when it has not.
+func (r *release) run(ctx context.Context, snapshots []store.Snapshot) (*Disclosed, error) {
+	if err := r.decideAll(ctx, snapshots); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	committed := make(chan error, 1)
+	go func() {
+		_, err := r.service.batcher.Submit(ctx, r.drafts, r.decisions)
+		committed <- err
+	}()
+	disclosures, openErr := r.openAll()
+	if err := <-committed; err != nil {
+		return nil, err
+	}
+	if openErr != nil {
+		return nil, openErr
+	}
+	return &Disclosed{Revision: r.revision, Disclosures: disclosures}, nil
+}
+
+func (r *release) decideAll(ctx context.Context, snapshots []store.Snapshot) error {
+	byID := make(map[privacy.SubjectID]*store.Snapshot, len(snapshots))
+	for i := range snapshots {
+		byID[snapshots[i].Subject.ID] = &snapshots[i]
+	}
+	decider := r.newDecider()
+	r.cases = make([]subjectCase, len(r.ids))
+	r.drafts = make([]audit.Draft, len(r.ids))
+	for i, id := range r.ids {
+		r.drafts[i] = audit.Draft{At: r.now, Action: audit.ActionDisclosure, Client: r.caller.Client, RequestID: r.caller.Request, Purpose: r.request.Purpose}
+		snapshot, exists := byID[id]
+		if !exists {
+			r.cases[i].outcome = withholdAll(r.asked.names, privacy.ReasonUnknownSubject)
+			continue
+		}
+		r.drafts[i].Subject = id
+		if err := r.decideOne(ctx, decider, snapshot, &r.cases[i], &r.drafts[i]); err != nil {
+			return err
+		}
+	}
+	r.decisions = decider.recorded
+	return nil
+}
+
+func (r *release) decideOne(ctx context.Context, decider *decider, snapshot *store.Snapshot, c *subjectCase, draft *audit.Draft) error {
+	key, err := r.service.keyring.Subject(ctx, snapshot.Subject.ID, snapshot.Subject.Slot)
+	if errors.Is(err, keyring.ErrPunctured) {
+		c.outcome = withholdAll(r.asked.names, privacy.ReasonErased)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	st, err := openState(key, &snapshot.Subject)
+	if err != nil {
+		return err
+	}
+	decided, err := decider.decide(ctx, r.service.policyState(r.revision, st, snapshot.Consent, r.now))
+	if err != nil {
+		return err
+	}
+	*c = subjectCase{key: key, snapshot: snapshot, outcome: decided.outcome}
+	draft.Decision = decided.hash
+	return nil
+}
+
+func (r *release) openAll() ([]Disclosure, error) {
+	disclosures := make([]Disclosure, len(r.cases))
+	for i := range r.cases {
+		var err error
+		if disclosures[i], err = r.open(&r.cases[i]); err != nil {
+			return nil, err
+		}
+		disclosures[i].Subject = r.ids[i]
+	}
+	return disclosures, nil
+}
+
+// open gives every asked attribute of one subject its value or its reason.
+func (r *release) open(c *subjectCase) (Disclosure, error) {
+	var d Disclosure
+	for _, attribute := range r.asked.attributes {
+		mode, permitted := c.outcome.Permitted[attribute.Name]
+		if !permitted || !mode.Releases() {
+			d.Withheld = append(d.Withheld, Withheld{attribute.Name, reasonFor(c.outcome, attribute.Name)})
+			continue
+		}
+		value, held, err := r.transformed(c, attribute, mode)
+		if err != nil {
+			return d, err
+		}
+		if !held {
+			d.Withheld = append(d.Withheld, Withheld{attribute.Name, privacy.ReasonNoValue})
+			continue
+		}
+		d.Attributes = append(d.Attributes, Released{attribute.Name, value})
+	}
+	return d, nil
+}
+
+// reasonFor gives the reason of an outcome, and a denial when the outcome has none.
+func reasonFor(outcome privacy.Outcome, name privacy.AttributeName) privacy.Reason {
+	if reason, ok := outcome.Withheld[name]; ok {
+		return reason
+	}
+	return privacy.ReasonPolicyError
+}
+
+// transformed opens a value and gives it the form that the decision permits. This is the one place where
+// a value leaves its wrapper.
+func (r *release) transformed(c *subjectCase, attribute *catalogue.Attribute, mode privacy.Mode) (value json.RawMessage, held bool, err error) {
+	source := attribute
+	if from, ok := attribute.GeneraliseFrom(); ok && mode == privacy.ModeGeneralise {
+		if source, ok = r.service.catalogue.Attribute(from); !ok {
+			return nil, false, nil
+		}
+	}
+	sealed, ok := c.snapshot.Value(source.ID)
+	if !ok {
+		return nil, false, nil
+	}
+	clear, err := c.key.Open(keyring.KindAttribute, source.ID, sealed.Version, sealed.Sealed)
+	if err != nil {
+		return nil, false, err
+	}
+	switch mode {
+	case privacy.ModePlain:
+		value, err = attribute.AppendJSON(nil, clear.Reveal())
+		return value, true, err
+	case privacy.ModeGeneralise:
+		if source == attribute {
+			clear, err = attribute.Generalised(clear, r.now)
+		}
+	case privacy.ModeMask:
+		clear, err = attribute.Masked(clear)
+	case privacy.ModeTokenise:
+		clear = privacy.NewCleartext(r.service.keyring.Token(r.caller.Client, r.request.Purpose, attribute.ID, clear))
+	default:
+		return nil, false, privacy.NewError(privacy.KindInternal, "mode_unknown", "the decision has a mode that releases nothing")
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return catalogue.AppendString(nil, clear.Reveal()), true, nil
+}
+
+func withholdAll(names []privacy.AttributeName, reason privacy.Reason) privacy.Outcome {
+	outcome := privacy.Outcome{Withheld: make(map[privacy.AttributeName]privacy.Reason, len(names))}
+	for _, name := range names {
+		outcome.Withheld[name] = reason
+	}
+	return outcome
+}

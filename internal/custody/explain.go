@@ -1,0 +1,87 @@
+package custody
+
+import (
+	"context"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Question asks what a decision would be, about a subject or about a made-up policy state.
+type Question struct {
+	Client     privacy.ClientID
+	Roles      []privacy.Role // of the client; consumer when empty
+	Purpose    privacy.PurposeName
+	Attributes []privacy.AttributeName
+	Subject    *SubjectRef
+	State      *privacy.SubjectState
+}
+
+// Explanation is what would be decided, on what, and by which rules. Nothing is released, and no
+// value is opened.
+type Explanation struct {
+	Revision privacy.RevisionID    `json:"revision"`
+	Input    privacy.DecisionInput `json:"input"`
+	Outcome  privacy.Outcome       `json:"outcome"`
+	Trace    []string              `json:"trace"`
+}
+
+// Explain takes a decision without carrying it out. Asking about a person is put on record.
+func (s *Service) Explain(ctx context.Context, caller Caller, q Question) (*Explanation, error) {
+	asked, err := s.askedAttributes(q.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !s.policy.PurposeKnown(revision, q.Purpose) {
+		return nil, errUnknownPurpose
+	}
+	roles := q.Roles
+	if len(roles) == 0 {
+		roles = []privacy.Role{privacy.RoleConsumer}
+	}
+	input := s.newDecider(revision, privacy.Caller{Client: q.Client, Roles: roles}, q.Purpose, asked.names).input
+	if input.Subject, err = s.questionState(ctx, caller, revision, q); err != nil {
+		return nil, err
+	}
+	outcome, trace, err := s.policy.Explain(ctx, revision, input)
+	if err != nil {
+		return nil, err
+	}
+	return &Explanation{Revision: revision, Input: input, Outcome: outcome, Trace: trace}, nil
+}
+
+func (s *Service) questionState(ctx context.Context, caller Caller, revision privacy.RevisionID, q Question) (privacy.SubjectState, error) {
+	if q.State != nil {
+		return *q.State, nil
+	}
+	ids, err := s.resolve(ctx, []SubjectRef{*q.Subject})
+	if err != nil {
+		return privacy.SubjectState{}, err
+	}
+	now := s.instant()
+	_, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, ids, now)
+	if err != nil {
+		return privacy.SubjectState{}, err
+	}
+	if len(snapshots) == 0 {
+		return privacy.SubjectState{}, privacy.NotFound("subject_not_found", "there is no such subject")
+	}
+	row := &snapshots[0].Subject
+	key, err := s.keyring.Subject(ctx, row.ID, row.Slot)
+	if err != nil {
+		return privacy.SubjectState{}, err
+	}
+	st, err := openState(key, row)
+	if err != nil {
+		return privacy.SubjectState{}, err
+	}
+	draft := audit.Draft{At: now, Action: audit.ActionDecisionExplain, Client: caller.Client, RequestID: caller.Request, Subject: row.ID, Purpose: q.Purpose}
+	if err := s.record(ctx, draft); err != nil {
+		return privacy.SubjectState{}, err
+	}
+	return s.policyState(revision, st, snapshots[0].Consent, now), nil
+}

@@ -1,0 +1,68 @@
+package custody
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Once names a write that must happen at most once however often it is sent: the caller's
+// Idempotency-Key and the request it came with. The zero Once asks for nothing.
+type Once struct {
+	Client    privacy.ClientID
+	Key       string
+	Operation string
+	Request   []byte // the request as sent; only a keyed hash of it is kept
+}
+
+// writeOnce runs a write in a transaction. With a key, an answer given before is read into answer
+// instead of writing again, and the answer of a first write is kept beside it.
+func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
+	if once.Key == "" {
+		return s.store.Write(ctx, work)
+	}
+	key := store.IdempotencyKey{Client: once.Client, Key: once.Key, Fingerprint: s.keyring.Fingerprint(append([]byte(once.Operation+"\n"), once.Request...))}
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		earlier, ok, err := tx.Recall(ctx, key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := json.Unmarshal(earlier.Body, answer); err != nil {
+				return privacy.Internal(err, "read a kept answer")
+			}
+			return nil
+		}
+		if err := work(tx); err != nil {
+			return err
+		}
+		body, err := json.Marshal(answer)
+		if err != nil {
+			return privacy.Internal(err, "keep an answer")
+		}
+		return tx.Remember(ctx, key, store.Answer{Status: http.StatusOK, Body: body}, s.instant())
+	})
+}
+
+// upsertOnce is writeOnce for a flow of several transactions that can itself be repeated without harm:
+// the answer is kept after the flow, so a crash between the two costs a repeat only the first
+// answer's "created".
+func (s *Service) upsertOnce(ctx context.Context, once Once, answer any, work func() error) error {
+	if once.Key == "" {
+		return work()
+	}
+	replayed := true
+	if err := s.writeOnce(ctx, once, answer, func(*store.Tx) error { replayed = false; return errNotYet }); err != errNotYet && (err != nil || replayed) { //nolint:errorlint // a sentinel of this file
+		return err
+	}
+	if err := work(); err != nil {
+		return err
+	}
+	return s.writeOnce(ctx, once, answer, func(*store.Tx) error { return nil })
+}
+
+// errNotYet rolls the first look at a key back when there is no answer yet.
+var errNotYet = privacy.Conflict("not_yet", "no answer is kept")

@@ -1,0 +1,311 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Profile is one person as a source describes them, normalised and ready to be sealed.
+type Profile struct {
+	Identifiers []ProfileIdentifier
+	Attributes  []ProfileValue
+	Regime      privacy.Regime // "" to have it worked out from where they live
+	Source      string
+	CollectedAt time.Time // zero: now
+}
+
+// ProfileIdentifier finds the person.
+type ProfileIdentifier struct {
+	Type     *catalogue.Identifier
+	Value    privacy.Cleartext
+	Verified bool
+}
+
+// ProfileValue is one field; Delete removes it instead.
+type ProfileValue struct {
+	Attribute *catalogue.Attribute
+	Value     privacy.Cleartext
+	Delete    bool
+}
+
+// Upserted says which subject a profile became. Err is set, and the rest is not, when the profile
+// was turned away; the profiles beside it are not affected.
+type Upserted struct {
+	ID      privacy.SubjectID
+	Created bool
+	Err     error
+}
+
+// ingestRounds bounds how often a batch is looked at again because other writers
+// created the same people meanwhile. Every round either finishes or finds them.
+const ingestRounds = 8
+
+// Upsert stores profiles: each becomes a new subject, or updates the one that an identifier of
+// it finds. New subjects are written together in one transaction, updates one by
+// one. A profile whose identifiers find two people is turned away; nothing is merged.
+// The error is set only when the whole batch could not be worked on, and then
+// some profiles may have been stored; sending them again is harmless.
+func (s *Service) Upsert(ctx context.Context, caller Caller, profiles []Profile) ([]Upserted, error) {
+	results := make([]Upserted, len(profiles))
+	keys := make([][]store.IdentifierKey, len(profiles))
+	var waiting []int
+	for i := range profiles {
+		keys[i] = s.identifierKeys(profiles[i].Identifiers)
+		if len(keys[i]) == 0 {
+			results[i].Err = privacy.Invalid("identifier_missing", "a subject needs at least one identifier")
+			continue
+		}
+		waiting = append(waiting, i)
+	}
+	for round := 0; len(waiting) > 0; round++ {
+		if round == ingestRounds {
+			return nil, privacy.Unavailable(nil, "database_busy", "the same subjects are being written elsewhere; try again")
+		}
+		var err error
+		if waiting, err = s.upsertRound(ctx, caller, profiles, keys, waiting, results); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// UpsertOne stores one profile; see Upsert.
+func (s *Service) UpsertOne(ctx context.Context, caller Caller, profile Profile, once Once) (Upserted, error) {
+	var answer struct {
+		ID      privacy.SubjectID `json:"id"`
+		Created bool              `json:"created"`
+	}
+	err := s.upsertOnce(ctx, once, &answer, func() error {
+		results, err := s.Upsert(ctx, caller, []Profile{profile})
+		if err != nil {
+			return err
+		}
+		answer.ID, answer.Created = results[0].ID, results[0].Created
+		return results[0].Err
+	})
+	return Upserted{ID: answer.ID, Created: answer.Created}, err
+}
+
+// upsertRound works on the waiting profiles and returns those to look at again.
+func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Profile, keys [][]store.IdentifierKey, waiting []int, results []Upserted) ([]int, error) {
+	var all []store.IdentifierKey
+	for _, i := range waiting {
+		all = append(all, keys[i]...)
+	}
+	found, err := s.store.FindSubjects(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	var fresh, again []int
+	claimed := make(map[store.IdentifierKey]bool)
+	for _, i := range waiting {
+		owner, unique := soleOwner(found, keys[i])
+		switch {
+		case !unique:
+			results[i].Err = privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
+		case !owner.IsZero():
+			results[i] = s.update(ctx, caller, owner, profiles[i], keys[i])
+			if isSystemic(results[i].Err) {
+				return nil, results[i].Err
+			}
+		case slices.ContainsFunc(keys[i], func(k store.IdentifierKey) bool { return claimed[k] }):
+			again = append(again, i) // the same person twice in one batch: the second updates the first
+		default:
+			for _, k := range keys[i] {
+				claimed[k] = true
+			}
+			fresh = append(fresh, i)
+		}
+	}
+	lost, err := s.create(ctx, caller, profiles, keys, fresh, results)
+	if err != nil {
+		return nil, err
+	}
+	if lost {
+		again = append(again, fresh...)
+	}
+	slices.Sort(again)
+	return again, nil
+}
+
+// soleOwner gives the one subject that the keys find, zero when they find nobody.
+func soleOwner(found map[store.IdentifierKey]privacy.SubjectID, keys []store.IdentifierKey) (owner privacy.SubjectID, unique bool) {
+	for _, key := range keys {
+		id, ok := found[key]
+		if !ok {
+			continue
+		}
+		if !owner.IsZero() && owner != id {
+			return owner, false
+		}
+		owner = id
+	}
+	return owner, true
+}
+
+func isSystemic(err error) bool {
+	if err == nil {
+		return false
+	}
+	kind := privacy.KindOf(err)
+	return kind == privacy.KindUnavailable || kind == privacy.KindInternal
+}
+
+// errLostClaim rolls a creation back when somebody else has created one of the people.
+var errLostClaim = privacy.Conflict("lost_claim", "an identifier was claimed by another writer")
+
+// create writes new subjects in one transaction. It reports lost when another writer was
+// quicker with any of them, and then nothing was written.
+func (s *Service) create(ctx context.Context, caller Caller, profiles []Profile, keys [][]store.IdentifierKey, fresh []int, results []Upserted) (lost bool, err error) {
+	if len(fresh) == 0 {
+		return false, nil
+	}
+	at := s.instant()
+	subjects, err := s.sealNew(ctx, profiles, keys, fresh, at)
+	if err != nil {
+		return false, err
+	}
+	claims := make(map[store.IdentifierKey]privacy.SubjectID)
+	entries := make([]audit.Draft, len(fresh))
+	for n, i := range fresh {
+		id := subjects[n].Subject.ID
+		for _, key := range keys[i] {
+			claims[key] = id
+		}
+		entries[n] = audit.Draft{Action: audit.ActionSubjectCreate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: attributeNames(profiles[i].Attributes)}
+	}
+	batch, err := s.newBatch(at, entries)
+	if err != nil {
+		return false, err
+	}
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		taken, err := tx.ClaimIdentifiers(ctx, claims)
+		if err != nil {
+			return err
+		}
+		if len(taken) > 0 {
+			return errLostClaim
+		}
+		if err := tx.InsertSubjects(ctx, subjects, at); err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, batch)
+	})
+	if errors.Is(err, errLostClaim) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for n, i := range fresh {
+		results[i] = Upserted{ID: subjects[n].Subject.ID, Created: true}
+	}
+	return false, nil
+}
+
+func (s *Service) sealNew(ctx context.Context, profiles []Profile, keys [][]store.IdentifierKey, fresh []int, at time.Time) ([]store.NewSubject, error) {
+	subjects := make([]store.NewSubject, len(fresh))
+	slots := newSlots{service: s, want: len(fresh)}
+	for n, i := range fresh {
+		id, err := privacy.NewSubjectID(at, s.random)
+		if err != nil {
+			return nil, err
+		}
+		slot, key, err := slots.next(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if subjects[n], err = s.sealProfile(id, slot, key, &profiles[i], keys[i], at); err != nil {
+			return nil, err
+		}
+	}
+	return subjects, nil
+}
+
+func (s *Service) sealProfile(id privacy.SubjectID, slot privacy.KeySlot, key *keyring.Subject, profile *Profile, keys []store.IdentifierKey, at time.Time) (store.NewSubject, error) {
+	subject := store.NewSubject{Subject: store.Subject{ID: id, Slot: slot, Version: 1}}
+	st := state{regime: profile.Regime, values: make(map[privacy.AttributeName]privacy.Cleartext)}
+	for _, field := range profile.Attributes {
+		if field.Delete {
+			continue
+		}
+		value, err := s.sealValue(key, field, 1, profile.Source, profile.collected(at))
+		if err != nil {
+			return subject, err
+		}
+		subject.Values = append(subject.Values, value)
+		if s.isState(field.Attribute.Name) {
+			st.values[field.Attribute.Name] = field.Value
+		}
+	}
+	var err error
+	if subject.Identifiers, err = s.sealIdentifiers(key, profile, keys); err != nil {
+		return subject, err
+	}
+	subject.Subject.State, err = st.seal(key, s.catalogue.StateAttributes(), 1)
+	return subject, err
+}
+
+func (s *Service) sealValue(key *keyring.Subject, field ProfileValue, version uint32, source string, collected time.Time) (store.Value, error) {
+	sealed, err := key.Seal(keyring.KindAttribute, field.Attribute.ID, version, field.Value)
+	expires, _ := field.Attribute.Expiry(collected)
+	return store.Value{Attribute: field.Attribute.ID, Version: version, Sealed: sealed, Source: source, CollectedAt: collected, ExpiresAt: expires}, err
+}
+
+func (s *Service) sealIdentifiers(key *keyring.Subject, profile *Profile, keys []store.IdentifierKey) ([]store.Identifier, error) {
+	var identifiers []store.Identifier
+	for _, d := range profile.Identifiers {
+		k := s.identifierKey(d)
+		if !slices.Contains(keys, k) || slices.ContainsFunc(identifiers, func(have store.Identifier) bool { return have.Key == k }) {
+			continue
+		}
+		sealed, err := key.Seal(keyring.KindIdentifier, d.Type.ID, 1, d.Value)
+		if err != nil {
+			return nil, err
+		}
+		identifiers = append(identifiers, store.Identifier{Key: k, Sealed: sealed, Verified: d.Verified, Source: profile.Source})
+	}
+	return identifiers, nil
+}
+
+func (p *Profile) collected(at time.Time) time.Time {
+	if p.CollectedAt.IsZero() {
+		return at
+	}
+	return p.CollectedAt.UTC().Truncate(time.Microsecond)
+}
+
+func (s *Service) identifierKey(d ProfileIdentifier) store.IdentifierKey {
+	return store.IdentifierKey{Type: d.Type.ID, Index: s.keyring.BlindIndex(d.Type.Type, d.Value)}
+}
+
+func (s *Service) identifierKeys(identifiers []ProfileIdentifier) []store.IdentifierKey {
+	var keys []store.IdentifierKey
+	for _, d := range identifiers {
+		if key := s.identifierKey(d); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (s *Service) isState(name privacy.AttributeName) bool {
+	return slices.Contains(s.catalogue.StateAttributes(), name)
+}
+
+func attributeNames(fields []ProfileValue) []privacy.AttributeName {
+	names := make([]privacy.AttributeName, len(fields))
+	for i, field := range fields {
+		names[i] = field.Attribute.Name
+	}
+	slices.Sort(names)
+	return names
+}

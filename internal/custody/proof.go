@@ -1,0 +1,66 @@
+package custody
+
+import (
+	"context"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Checkpoint gives the newest signed checkpoint. KindNotFound while the log is empty.
+func (s *Service) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
+	checkpoint, err := s.store.LatestCheckpoint(ctx)
+	if err == nil && checkpoint.Size == 0 {
+		return checkpoint, privacy.NotFound("no_checkpoint", "nothing has been recorded yet")
+	}
+	return checkpoint, err
+}
+
+// Inclusion proves that an entry is in the log of the newest checkpoint.
+type Inclusion struct {
+	Entry    audit.Entry
+	Index    uint64
+	LeafHash audit.Hash
+	Path     []audit.Hash
+	Size     uint64
+	Note     []byte
+}
+
+// ProveInclusion makes the proof for one entry.
+func (s *Service) ProveInclusion(ctx context.Context, name audit.EntryName) (*Inclusion, error) {
+	entry, err := s.store.AuditEntry(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	index, err := s.store.LeafIndex(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	checkpoint, err := s.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path, err := audit.InclusionProof(ctx, s.store, index, checkpoint.Size)
+	if err != nil {
+		return nil, err
+	}
+	return &Inclusion{Entry: entry, Index: index, LeafHash: entry.LeafHash(), Path: path, Size: checkpoint.Size, Note: checkpoint.Note}, nil
+}
+
+// ProveConsistency proves that the log of size to extends the log of size from; to 0 means the
+// newest checkpoint.
+func (s *Service) ProveConsistency(ctx context.Context, from, to uint64) (path []audit.Hash, size uint64, err error) {
+	checkpoint, err := s.Checkpoint(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	if to == 0 {
+		to = checkpoint.Size
+	}
+	if from > to || to > checkpoint.Size {
+		return nil, 0, privacy.Invalid("invalid_range", "from is at most to, and to at most the size of the newest checkpoint")
+	}
+	path, err = audit.ConsistencyProof(ctx, s.store, from, to)
+	return path, to, err
+}

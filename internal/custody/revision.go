@@ -1,0 +1,91 @@
+package custody
+
+import (
+	"context"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// systemClient is who acts when the service itself does.
+const systemClient privacy.ClientID = "consentry"
+
+// PublishDefault puts the built-in policy in force unless it is already. It is run at start.
+func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error) {
+	revision, err := policy.Default(s.catalogue.PolicyData())
+	if err != nil {
+		return "", err
+	}
+	content, err := revision.Content()
+	if err != nil {
+		return "", err
+	}
+	at := s.instant()
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		published, err := tx.PublishRevision(ctx, revision.ID, content, systemClient, at)
+		if err != nil || !published {
+			return err
+		}
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient}})
+		if err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, batch)
+	})
+	if err != nil {
+		return "", err
+	}
+	return revision.ID, s.policy.Load(ctx, revision)
+}
+
+// revision gives the revision in force, compiled and ready to decide.
+func (s *Service) revision(ctx context.Context) (privacy.RevisionID, error) {
+	id, err := s.store.CurrentRevision(ctx)
+	if err != nil {
+		return "", err
+	}
+	return id, s.loadRevision(ctx, id)
+}
+
+// loadRevision makes sure that a revision is compiled here: another node may have
+// published it, and replay asks for old ones.
+func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error {
+	if s.policy.Loaded(id) {
+		return nil
+	}
+	content, err := s.store.Revision(ctx, id)
+	if err != nil {
+		return err
+	}
+	revision, err := policy.ParseRevision(content)
+	if err != nil {
+		return err
+	}
+	if revision.ID != id {
+		return privacy.Unavailable(nil, "policy_unavailable", "the stored policy revision does not match its name")
+	}
+	return s.policy.Load(ctx, revision)
+}
+
+// Authorise decides whether a caller may call an operation; about is the subject it concerns, zero
+// when it concerns none. Every doubt is a no.
+func (s *Service) Authorise(ctx context.Context, caller privacy.Caller, operation string, about privacy.SubjectID) error {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return err
+	}
+	return s.authorise(ctx, revision, caller, operation, about)
+}
+
+func (s *Service) authorise(ctx context.Context, revision privacy.RevisionID, caller privacy.Caller, operation string, about privacy.SubjectID) error {
+	allowed, err := s.policy.Authorise(ctx, revision, policy.NewAuthzInput(caller, policy.Operation(operation), about))
+	if err != nil {
+		return err
+	}
+	if !allowed {
+		return privacy.Forbidden("not_allowed", "the token's roles do not permit this call")
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+// Package custody holds the flows: how a profile comes in, how consent is recorded, how
+// a decision is taken and attributes are released, and how all of it is put on record. One flow, one
+// file. Each flow brings together the keyring (which can open values but knows no
+// rows), the store (which keeps rows but cannot open them), the policy (which decides but
+// sees neither) and the audit log.
+//
+// Values in clear exist only inside these flows. [privacy.Cleartext] is taken out of its wrapper in
+// disclosure.go alone, and only for attributes that a committed decision permits.
+package custody
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Service carries out the flows. It is safe for concurrent use; Close it when done.
+type Service struct {
+	store     *store.Store
+	keyring   *keyring.Keyring
+	policy    *policy.Engine
+	catalogue *catalogue.Catalogue
+	log       *slog.Logger
+	now       func() time.Time
+	random    io.Reader
+	origin    string
+	batcher   *audit.Batcher
+	pages     knownPages
+}
+
+// Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin
+// names the audit log in its checkpoints.
+type Config struct {
+	Store     *store.Store
+	Keyring   *keyring.Keyring
+	Policy    *policy.Engine
+	Catalogue *catalogue.Catalogue
+	Log       *slog.Logger
+	Now       func() time.Time
+	Random    io.Reader
+	Origin    string
+}
+
+// Caller is who called, and under which request.
+type Caller struct {
+	privacy.Caller
+	Request privacy.RequestID
+}
+
+// knownPages remembers which key pages this process has seen to exist.
+type knownPages struct {
+	mu   sync.Mutex
+	seen map[keyring.PageNo]bool
+}
+
+// New makes a Service and starts its group commits.
+func New(c Config) *Service {
+	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	if s.origin == "" {
+		s.origin = DefaultOrigin
+	}
+	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
+	return s
+}
+
+// DefaultOrigin names the audit log of a deployment that has not named its own.
+const DefaultOrigin = "consentry.local/audit"
+
+// Close commits what is under way and refuses the rest. It does not close the store or the keyring.
+func (s *Service) Close() { s.batcher.Close() }
+
+// Catalogue gives the attributes and identifiers this service knows.
+func (s *Service) Catalogue() *catalogue.Catalogue { return s.catalogue }
+
+// instant is the current time in the precision the database keeps.
+func (s *Service) instant() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// newID draws a UUIDv7.
+func (s *Service) newID() ([16]byte, error) { return privacy.NewUUIDv7(s.now(), s.random) }
+
+// Ready reports whether everything a request needs is reachable.
+func (s *Service) Ready(ctx context.Context) error {
+	if err := s.store.Ready(ctx); err != nil {
+		return err
+	}
+	if err := s.keyring.Ready(ctx); err != nil {
+		return err
+	}
+	_, err := s.revision(ctx)
+	return err
+}
