@@ -49,11 +49,24 @@ func newAEAD(k *key) (cipher.AEAD, error) {
 // childLabel separates this use of HMAC from every other in the project.
 const childLabel = "consentry page v1\x00"
 
-// child derives one node of the tree from its parent.
+// child derives one node of the tree from its parent. It is HMAC-SHA-256 written out for
+// its one shape of input (RFC 2104 §2: a key shorter than SHA-256's block is padded with
+// zeros), because crypto/hmac allocates and this is done for every subject that is read.
 func (k *key) child(level, nibble byte) key {
-	var message [len(childLabel) + 2]byte
-	copy(message[:], childLabel)
-	message[len(childLabel)] = level
-	message[len(childLabel)+1] = nibble
-	return mac(k[:], message[:])
+	var (
+		inner [sha256.BlockSize + len(childLabel) + 2]byte
+		outer [sha256.BlockSize + sha256.Size]byte
+	)
+	copy(inner[:], k[:])
+	copy(outer[:], k[:])
+	for i := range sha256.BlockSize {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	message := inner[sha256.BlockSize:]
+	copy(message, childLabel)
+	message[len(childLabel)], message[len(childLabel)+1] = level, nibble
+	sum := sha256.Sum256(inner[:])
+	copy(outer[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(outer[:])
 }

@@ -100,7 +100,7 @@ func (k *Keyring) Close() error {
 }
 
 // Format implements fmt.Formatter: a keyring prints its backend and no key.
-func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "keyring(%s)", k.backend.name()) }
+func (k Keyring) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "keyring(%s)", k.backend.name()) }
 
 // Forget drops every cached page.
 func (k *Keyring) Forget() { k.pages.clear() }

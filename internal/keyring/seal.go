@@ -66,7 +66,7 @@ func newSubject(id privacy.SubjectID, k *key, random io.Reader) (*Subject, error
 }
 
 // Format implements fmt.Formatter: the key does not print.
-func (s *Subject) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keyring.Subject") }
+func (Subject) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keyring.Subject") }
 
 // Seal encrypts a value for its place under a fresh random nonce.
 func (s *Subject) Seal(kind Kind, attribute privacy.AttributeID, version uint32, value privacy.Cleartext) ([]byte, error) {

@@ -68,4 +68,6 @@ func (k *Keyring) sweepPage(ctx context.Context, page PageNo) (destroyed int, er
 	return k.settle(ctx, pageRecord(page), newest)
 }
 
-func isDamage(err error) bool { return errors.Is(err, ErrPageCorrupt) || errors.Is(err, ErrPageMissing) }
+func isDamage(err error) bool {
+	return errors.Is(err, ErrPageCorrupt) || errors.Is(err, ErrPageMissing)
+}

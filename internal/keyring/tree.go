@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -50,6 +51,9 @@ func (n node) child(nibble int) node {
 type tree []node
 
 func newTree(root key) tree { return tree{{key: root}} }
+
+// Format implements fmt.Formatter, redacted for every verb.
+func (t tree) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "page of %d nodes", len(t)) }
 
 // find gives the position of the node that covers the index, or where it would stand.
 func (t tree) find(index int) (int, bool) {
