@@ -2,6 +2,7 @@ package audit
 
 import (
 	"iter"
+	"math"
 )
 
 // Record is one leaf of the log, joined with the entry it was made from.
@@ -44,36 +45,46 @@ func (s Source) Items() iter.Seq2[Item, error] {
 func (s Source) log(yield func(Item, error) bool) bool {
 	next, stop := iter.Pull2(orEmpty(s.Checkpoints))
 	defer stop()
-	signed, err, more := next()
+	waiting := pullCheckpoint(next)
 	checkpointsTo := func(size uint64) bool {
-		for more {
-			if err != nil {
-				yield(Item{}, err)
+		for ; waiting.more && waiting.size <= size; waiting = pullCheckpoint(next) {
+			if waiting.err != nil {
+				yield(Item{}, waiting.err)
 				return false
 			}
-			if claimed, ok := claimedSize(signed); ok && claimed > size {
-				return true
-			}
-			if !yield(Item{Checkpoint: signed}, nil) {
+			if !yield(Item{Checkpoint: waiting.signed}, nil) {
 				return false
 			}
-			signed, err, more = next()
 		}
 		return true
 	}
 	if !checkpointsTo(0) {
 		return false
 	}
-	for record, recordErr := range orEmpty(s.Records) {
-		if recordErr != nil {
-			yield(Item{}, recordErr)
+	for record, err := range orEmpty(s.Records) {
+		if err != nil {
+			yield(Item{}, err)
 			return false
 		}
 		if !yield(Item{Record: &record}, nil) || !checkpointsTo(record.Index+1) {
 			return false
 		}
 	}
-	return checkpointsTo(1<<64 - 1)
+	return checkpointsTo(math.MaxUint64)
+}
+
+// pulled is the next checkpoint of a source, or why there is none.
+type pulled struct {
+	signed []byte
+	size   uint64 // as claimed; zero when it claims nothing
+	err    error
+	more   bool
+}
+
+func pullCheckpoint(next func() ([]byte, error, bool)) pulled {
+	signed, err, more := next()
+	size, _ := claimedSize(signed)
+	return pulled{signed: signed, size: size, err: err, more: more}
 }
 
 func each[T any](seq iter.Seq2[T, error], yield func(Item, error) bool, wrap func(T) Item) bool {
