@@ -59,7 +59,7 @@ func (i *Issuer) JWKS() []byte {
 }
 
 func publicPart(key ed25519.PrivateKey) ed25519.PublicKey {
-	return key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // by the method's contract
+	return key.Public().(ed25519.PublicKey) // by the method's contract
 }
 
 // thumbprint names a key by its content (RFC 7638, with the members of RFC 8037 §2), so

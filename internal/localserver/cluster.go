@@ -85,7 +85,7 @@ func (c *cluster) findHome() (string, error) {
 		return home, c.account.own(home)
 	}
 	location := filepath.Join(c.dir, "location")
-	if remembered, err := os.ReadFile(location); err == nil && c.account.owns(string(remembered)) { //nolint:gosec // our own folder
+	if remembered, err := os.ReadFile(location); err == nil && c.account.owns(string(remembered)) {
 		return string(remembered), nil
 	}
 	for _, parent := range []string{"/var/tmp", os.TempDir()} {
@@ -104,7 +104,7 @@ func (c *cluster) findHome() (string, error) {
 // readPassword reads the superuser's password, and draws it the first time.
 func (c *cluster) readPassword() (string, error) {
 	path := filepath.Join(c.dir, "password")
-	stored, err := os.ReadFile(path) //nolint:gosec // our own folder
+	stored, err := os.ReadFile(path)
 	if err == nil && len(stored) > 0 {
 		return string(stored), nil
 	}
@@ -146,8 +146,7 @@ func (c *cluster) stopLeftover(ctx context.Context) error {
 		return err
 	}
 	line, _, _ := strings.Cut(string(content), "\n")
-	pid, err := strconv.Atoi(line)
-	if err != nil || !c.servedBy(pid) {
+	if !c.servedBy(line) {
 		return nil // PostgreSQL itself clears a stale file
 	}
 	return run(ctx, c.command("pg_ctl", "stop", "--pgdata", c.data(), "--mode", "fast", "--wait"))
@@ -155,11 +154,12 @@ func (c *cluster) stopLeftover(ctx context.Context) error {
 
 // servedBy reports whether the process is a server on this data, and not another that got
 // the same number since.
-func (c *cluster) servedBy(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
+func (c *cluster) servedBy(number string) bool {
+	pid, err := strconv.Atoi(number)
+	if err != nil || syscall.Kill(pid, 0) != nil {
 		return false
 	}
-	folder, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
+	folder, err := os.Readlink(filepath.Join("/proc", number, "cwd"))
 	if errors.Is(err, fs.ErrNotExist) {
 		_, noProc := os.Stat("/proc/self")
 		return noProc != nil // without /proc, PostgreSQL's own file is all we know
@@ -180,11 +180,11 @@ func (c *cluster) command(program string, args ...string) *exec.Cmd {
 
 // lockFile locks a file for this process (flock(2): the lock ends with it).
 func lockFile(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // our own folder
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s is in use by another process: %w", filepath.Dir(path), err), file.Close())
 	}
 	return file, nil

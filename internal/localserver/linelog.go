@@ -43,7 +43,7 @@ func (l *lineLog) keep(line string) {
 		return
 	}
 	if l.logger != nil {
-		l.logger.LogAttrs(context.Background(), slog.LevelDebug, line)
+		l.logger.LogAttrs(context.Background(), slog.LevelDebug, "server log", slog.String("line", line))
 	}
 	l.last = append(l.last, line)
 	if len(l.last) > keepLines {

@@ -83,16 +83,6 @@ func (p *process) kill() error {
 	return err
 }
 
-// running reports whether the process has not ended yet.
-func (p *process) running() bool {
-	select {
-	case <-p.exited:
-		return false
-	default:
-		return true
-	}
-}
-
 // run runs a command to its end and puts the last lines it wrote into the error.
 func run(ctx context.Context, command *exec.Cmd) error {
 	log := newLineLog(nil)

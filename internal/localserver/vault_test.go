@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -117,5 +118,15 @@ func TestVaultSaysThatItsKeysAreLost(t *testing.T) {
 	}
 	if server.process != nil {
 		t.Error("a failed start left a server")
+	}
+}
+
+func TestVaultVersionIsTheOneBuilt(t *testing.T) {
+	module, err := os.ReadFile("../../deploy/vault/server/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(module), "\tgithub.com/hashicorp/vault v"+VaultVersion+" ") {
+		t.Errorf("make vault builds another version than %s", VaultVersion)
 	}
 }

@@ -49,9 +49,9 @@ func NewUUIDv7(at time.Time, random io.Reader) ([16]byte, error) {
 	if _, err := io.ReadFull(random, id[6:]); err != nil {
 		return id, Internal(err, "draw an id")
 	}
-	ms := uint64(at.UnixMilli()) //nolint:gosec // times before 1970 do not occur
+	ms := at.UnixMilli()
 	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
+		id[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is what is meant
 	}
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
