@@ -38,8 +38,8 @@ type Option func(*sizes)
 
 type sizes struct{ revisions, decisions, permissions int }
 
-// WithRevisions sets how many prepared revisions are kept; the one that Load was called
-// for longest ago makes room.
+// WithRevisions sets how many prepared revisions are kept; the one that was loaded or
+// asked for with Loaded longest ago makes room.
 func WithRevisions(n int) Option { return func(s *sizes) { s.revisions = max(n, 1) } }
 
 // WithMemo sets how many decisions are remembered.
@@ -124,12 +124,8 @@ func (e *Engine) moveLast(id privacy.RevisionID) {
 	e.recent = append(e.recent, id)
 }
 
-// Loaded reports whether the revision is ready.
-func (e *Engine) Loaded(id privacy.RevisionID) bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.loaded[id] != nil
-}
+// Loaded reports whether the revision is ready, and like Load keeps it from making room.
+func (e *Engine) Loaded(id privacy.RevisionID) bool { return e.touch(id) }
 
 // Evaluations counts how often a decision was worked out rather than remembered.
 func (e *Engine) Evaluations() uint64 { return e.evaluations.Load() }

@@ -69,7 +69,7 @@ func readTables(data map[string]any, granted any) (tables, error) {
 }
 
 // Regime says which law applies to a subject, from the country (ISO 3166-1 alpha-2) and the
-// region (ISO 3166-2, with or without the country): the one asked for if the revision knows
+// region (by name, or ISO 3166-2 with or without the country): the one asked for if the revision knows
 // it, else that of the region, else that of the country, else the strictest. Asking for a
 // law the revision does not know gives the strictest too.
 func (e *Engine) Regime(id privacy.RevisionID, country, region string, override privacy.Regime) privacy.Regime {
@@ -80,8 +80,10 @@ func (e *Engine) Regime(id privacy.RevisionID, country, region string, override 
 	table := ready.tables.regimes
 	law := table.Countries[country]
 	region = strings.TrimPrefix(region, country+"-")
-	if regional, ok := table.Regions[country][region]; ok {
-		law = regional
+	for name, regional := range table.Regions[country] {
+		if strings.EqualFold(name, region) {
+			law = regional
+		}
 	}
 	if override != "" {
 		law = override

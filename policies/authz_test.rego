@@ -1,0 +1,65 @@
+package consentry.authz_test
+
+import data.consentry.authz
+
+may(role, operation) if authz.allow with input as {
+	"caller": {"client": "x", "roles": [role]},
+	"operation": operation,
+	"resource": {},
+}
+
+test_personal_data_is_not_for_admins if {
+	operations := {operation | some operation, _ in data.operations; may("admin", operation)}
+	operations == {"keys-status", "audit-checkpoint", "audit-proof-inclusion", "audit-proof-consistency"}
+}
+
+# Finding out who is in the vault would tell a marketing application more than it may know.
+test_consumers_only_ask if {
+	operations := {operation | some operation, _ in data.operations; may("consumer", operation)}
+	operations == {"disclosures-create", "audit-checkpoint", "audit-proof-inclusion", "audit-proof-consistency"}
+}
+
+test_agents_import_nothing if {
+	may("agent", "subjects-lookup")
+	may("agent", "consents-record")
+	not may("agent", "subjects-import")
+	not may("agent", "attributes-update")
+}
+
+test_nobody_writes_the_audit_log_or_replays_without_being_an_auditor if {
+	may("auditor", "audit-entry-replay")
+	not may("approver", "audit-entry-replay")
+	not may("steward", "audit-entries-list")
+}
+
+test_subjects_see_themselves if {
+	own("consents-list", "s1", "s1")
+	own("me-profile", "s1", "s1")
+	own("audit-entries-list", "s1", "s1")
+	not own("consents-list", "s1", "s2")
+	not own("disclosures-create", "s1", "s1")
+	not own("subjects-lookup", "s1", "s1")
+	not own("consents-list", "", "")
+}
+
+own(operation, caller, subject) if authz.allow with input as {
+	"caller": {"client": "portal", "roles": ["subject"], "subject": caller},
+	"operation": operation,
+	"resource": {"subject": subject},
+}
+
+# The role counts, not the name in the token.
+test_a_subject_claim_without_the_role_is_nothing if {
+	not authz.allow with input as {
+		"caller": {"client": "x", "roles": ["consumer"], "subject": "s1"},
+		"operation": "consents-list",
+		"resource": {"subject": "s1"},
+	}
+}
+
+test_denied_by_default if {
+	not authz.allow with input as {}
+	not authz.allow with input as {"caller": {"client": "x", "roles": []}, "operation": "keys-status"}
+	not may("admin", "no-such-operation")
+	not may("root", "keys-status")
+}
