@@ -26,7 +26,7 @@ type backend interface {
 
 // shelf holds versioned records by name, such as "pages/12", as KV version 2 does.
 type shelf interface {
-	// read gives the newest version, or errAbsent; then version 0 means that the name was never written.
+	// read gives the newest version, or errAbsent, also when it is deleted or destroyed.
 	read(ctx context.Context, name string) (record, error)
 	// readVersion gives one version, or errAbsent when it is deleted or destroyed.
 	readVersion(ctx context.Context, name string, version int) (record, error)

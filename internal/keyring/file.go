@@ -83,14 +83,21 @@ func (b *fileBackend) folder(name string) numbered {
 }
 
 func (b *fileBackend) read(ctx context.Context, name string) (record, error) {
-	newest, err := b.folder(name).newest()
-	if err != nil {
-		return record{}, unavailable(err)
+	tried := 0
+	for {
+		newest, err := b.folder(name).newest()
+		if err != nil {
+			return record{}, unavailable(err)
+		}
+		if newest == tried {
+			return record{}, errAbsent
+		}
+		// Absent may mean that another process replaced and destroyed it just now.
+		if rec, err := b.readVersion(ctx, name, newest); !errors.Is(err, errAbsent) {
+			return rec, err
+		}
+		tried = newest
 	}
-	if newest == 0 {
-		return record{}, errAbsent
-	}
-	return b.readVersion(ctx, name, newest)
 }
 
 func (b *fileBackend) readVersion(_ context.Context, name string, version int) (record, error) {
