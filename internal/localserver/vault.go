@@ -36,7 +36,7 @@ type VaultConfig struct {
 // Vault is a private, unsealed Vault server.
 type Vault struct {
 	config  VaultConfig
-	home    string // where its configuration and data are while it runs
+	home    string // where its configuration and data are
 	lock    *os.File
 	process *process // nil while stopped
 	port    int      // chosen at the first start, and kept over restarts
@@ -93,6 +93,10 @@ func (v *Vault) Start(ctx context.Context) error {
 	}
 	if err := v.activate(ctx); err != nil {
 		return errors.Join(fmt.Errorf("unseal Vault: %w", err), v.process.kill(), v.close())
+	}
+	if v.config.Dir == "" {
+		// It has read its configuration; what is gone now cannot be left behind by a kill.
+		return os.RemoveAll(v.home)
 	}
 	return nil
 }
@@ -153,7 +157,7 @@ func (v *Vault) launch(ctx context.Context) (err error) {
 		return err
 	}
 	command := exec.Command(v.config.Binary, "server", "-config", config) //nolint:gosec,noctx // found by us; stopped in order, not killed with a context
-	command.Dir = v.home
+	command.Dir = "/"
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + v.home}
 	log := newLineLog(v.config.Logger)
 	command.Stdout, command.Stderr = log, log
@@ -219,8 +223,14 @@ func (v *Vault) end(how func() error) error {
 }
 
 // Pause makes the server hang: it takes connections and does not answer, as behind a
-// broken network.
-func (v *Vault) Pause() error { return v.process.signal(syscall.SIGSTOP) }
+// broken network. It returns when the server hangs, for the signal takes a moment to
+// reach all of its threads.
+func (v *Vault) Pause(ctx context.Context) error {
+	if err := v.process.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return v.process.await(ctx, v.client.hangs)
+}
 
 // Resume ends a pause.
 func (v *Vault) Resume() error { return v.process.signal(syscall.SIGCONT) }

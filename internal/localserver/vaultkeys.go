@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // vaultKeys are what opens a private Vault, in its vault.json.
@@ -126,4 +127,11 @@ func (c vaultClient) answers(ctx context.Context) bool {
 // call answers 200 for that alone.
 func (c vaultClient) active(ctx context.Context) bool {
 	return c.get(ctx, "sys/health", nil) == nil
+}
+
+// hangs reports whether a request stays without an answer for far longer than one takes.
+func (c vaultClient) hangs(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	return errors.Is(c.get(ctx, "sys/health", nil), context.DeadlineExceeded)
 }
