@@ -225,7 +225,9 @@ func (v *Vault) end(how func() error) error {
 // Pause makes the server hang: it takes connections and does not answer, as behind a
 // broken network. It returns when the server hangs, for the signal takes a moment to
 // reach all of its threads.
-func (v *Vault) Pause(ctx context.Context) error {
+func (v *Vault) Pause() error {
+	ctx, cancel := context.WithTimeout(context.Background(), vaultPatience)
+	defer cancel()
 	if err := v.process.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}

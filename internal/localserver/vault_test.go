@@ -55,7 +55,7 @@ func TestVaultInMemory(t *testing.T) {
 	must(t, server.Unseal(t.Context()))
 	must(t, use(t, server, http.MethodGet, "transit/keys/key", ""))
 
-	must(t, server.Pause(t.Context()))
+	must(t, server.Pause())
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := server.client.get(ctx, "sys/health", nil); !errors.Is(err, context.DeadlineExceeded) {
@@ -67,7 +67,7 @@ func TestVaultInMemory(t *testing.T) {
 	if _, err := os.Stat(server.home); err == nil {
 		t.Error("a server in memory has something on disk that a kill would leave behind")
 	}
-	must(t, server.Pause(t.Context())) // a paused server stops all the same
+	must(t, server.Pause()) // a paused server stops all the same
 	must(t, server.Stop(t.Context()))
 }
 
