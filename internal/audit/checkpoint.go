@@ -68,7 +68,10 @@ func SignCheckpoint(ctx context.Context, c Checkpoint, key Key, sign Signer) ([]
 	if _, err := parseText(c.text()); err != nil {
 		return nil, err
 	}
-	signed, err := note.Sign(&note.Note{Text: c.text()}, noteSigner{Verifier: verifier, ctx: ctx, sign: sign})
+	signed, err := note.Sign(&note.Note{Text: c.text()}, noteSigner{
+		Verifier: verifier,
+		sign:     func(message []byte) ([]byte, error) { return sign(ctx, message) },
+	})
 	if err != nil {
 		return nil, privacy.Unavailable(err, "signing_failed", "the checkpoint could not be signed; it will be tried again")
 	}
@@ -116,12 +119,11 @@ func claimedSize(signed []byte) (uint64, bool) {
 // noteSigner fits a Signer to the note package, which knows no contexts.
 type noteSigner struct {
 	note.Verifier
-	ctx  context.Context //nolint:containedctx // lives for one call of note.Sign
-	sign Signer
+	sign func(message []byte) ([]byte, error)
 }
 
 func (s noteSigner) Sign(message []byte) ([]byte, error) {
-	signature, err := s.sign(s.ctx, message)
+	signature, err := s.sign(message)
 	if err != nil {
 		return nil, err
 	}

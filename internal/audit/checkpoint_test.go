@@ -94,7 +94,7 @@ func TestCheckpointRefused(t *testing.T) {
 	resigned := func(body string) string {
 		verifier, _ := key.verifier()
 		_, sign := testKey(1)
-		b, err := note.Sign(&note.Note{Text: body}, noteSigner{Verifier: verifier, ctx: t.Context(), sign: sign})
+		b, err := note.Sign(&note.Note{Text: body}, noteSigner{Verifier: verifier, sign: func(m []byte) ([]byte, error) { return sign(t.Context(), m) }})
 		if err != nil {
 			t.Fatal(err)
 		}
