@@ -35,8 +35,8 @@ func prepare(ctx context.Context, revision Revision) (*prepared, error) {
 	if err != nil {
 		return nil, invalidPolicy(err)
 	}
-	// OPA adds to the root of what it stores.
-	store := inmem.NewFromObject(maps.Clone(revision.Data))
+	// The store keeps the tables as the evaluator wants them, so that no evaluation converts them.
+	store := inmem.NewFromObjectWithOpts(maps.Clone(revision.Data), inmem.OptReturnASTValuesOnRead(true))
 	query := func(entry string) (rego.PreparedEvalQuery, error) {
 		return rego.New(rego.Query(entry), rego.Compiler(compiler), rego.Store(store),
 			rego.Capabilities(pureCapabilities()), rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)

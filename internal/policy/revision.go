@@ -31,7 +31,17 @@ func NewRevision(modules map[string]string, data map[string]any) (Revision, erro
 	if err != nil {
 		return Revision{}, privacy.Internal(err, "encode a policy revision")
 	}
-	return decodeRevision(content)
+	// Only what was decoded has its keys in order: the data may hold types that
+	// marshal themselves.
+	revision, err := decodeRevision(content)
+	if err != nil {
+		return Revision{}, err
+	}
+	if revision.content, err = canonicalJSON(revisionDocument{Data: revision.Data, Modules: revision.Modules}); err != nil {
+		return Revision{}, privacy.Internal(err, "encode a policy revision")
+	}
+	revision.ID = hashID(revision.content)
+	return revision, nil
 }
 
 // Default makes the revision of the built-in policy for a catalogue: attributes
