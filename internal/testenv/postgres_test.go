@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -51,15 +50,17 @@ func TestTemplateMigratesOnce(t *testing.T) {
 		migrations.Add(1)
 		return exec(t, url, "CREATE TABLE migrated ()")
 	}
-	var tests sync.WaitGroup
-	for range 4 {
-		tests.Go(func() {
-			if err := exec(t, Template(t, t.Name(), migrate), "SELECT FROM migrated"); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	tests.Wait()
+	key := t.Name()
+	t.Run("together", func(t *testing.T) {
+		for i := range 4 {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				if err := exec(t, Template(t, key, migrate), "SELECT FROM migrated"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 	if got := migrations.Load(); got != 1 {
 		t.Errorf("migrated %d times", got)
 	}
