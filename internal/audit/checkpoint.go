@@ -109,6 +109,20 @@ func parseCheckpoint(signed []byte, origin string, verifiers note.Verifiers) (Ch
 	return c, nil
 }
 
+// Confirm checks that a tree that was loaded is the one that was signed. A sequencer must ask before it
+// appends: else whoever can write to the database could have it sign another history, with the
+// real key. (The hashes of the edge lead to the root, so no other edge has it.)
+func (t *Tree) Confirm(signed []byte, origin string, keys []Key) error {
+	c, err := ParseCheckpoint(signed, origin, keys)
+	if err != nil {
+		return err
+	}
+	if c != t.Checkpoint(origin) {
+		return privacy.Internal(nil, "resume the audit log: its state is not the one that was signed")
+	}
+	return nil
+}
+
 // claimedSize reads the size off a signed note without believing it.
 func claimedSize(signed []byte) (uint64, bool) {
 	body, _, found := strings.Cut(string(signed), "\n\n")

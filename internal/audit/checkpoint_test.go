@@ -148,6 +148,31 @@ func TestSignCheckpointRefuses(t *testing.T) {
 	}
 }
 
+func TestTreeConfirm(t *testing.T) {
+	key, _ := testKey(1)
+	var tree Tree
+	tree.Append(newNaive(11).leaves...)
+	note := signed(t, tree.Checkpoint(testOrigin), 1)
+	if err := tree.Confirm(note, testOrigin, []Key{key}); err != nil {
+		t.Errorf("the tree that was signed: %v", err)
+	}
+	for i := range tree.edge {
+		bent := tree.Clone()
+		bent.edge[i][0] ^= 1
+		if bent.Confirm(note, testOrigin, []Key{key}) == nil {
+			t.Errorf("hash %d of the edge may be changed", i)
+		}
+	}
+	grown := tree.Clone()
+	grown.Append(testLeaf(11))
+	if grown.Confirm(note, testOrigin, []Key{key}) == nil {
+		t.Error("a tree that has grown since is confirmed")
+	}
+	if err := tree.Confirm(signed(t, tree.Checkpoint(testOrigin), 2), testOrigin, []Key{key}); privacy.CodeOf(err) != codeCheckpointSignature {
+		t.Errorf("signed by a stranger: %v", err)
+	}
+}
+
 func TestParseKey(t *testing.T) {
 	for version := range byte(40) { // some have a plus sign in their base64
 		key, _ := testKey(version)

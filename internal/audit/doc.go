@@ -27,7 +27,7 @@
 // changed, removed or slipped in is found and named. [Export] and [VerifyFile] do the same from a file,
 // with nothing at hand but the public keys.
 //
-// What this cannot show: that an entry was never written at all (the write path sees to that), and that the
-// end of the log was cut off together with all checkpoints over it, unless somebody outside kept one. So
-// checkpoints should leave the house.
+// What this cannot show: that an entry was never written at all (the write path sees to that); that one was
+// changed in the second before it reached the log; and that the end of the log was cut off together with all
+// checkpoints over it, unless somebody outside kept one. So checkpoints should leave the house.
 package audit

@@ -14,7 +14,7 @@ import (
 // size, and the roots of the perfect subtrees on its right edge, one for each 1 bit of the
 // size (a compact range). The zero Tree is empty.
 //
-// It is stored with each checkpoint. Who loads it should compare its root with the signed one.
+// It is stored with each checkpoint. Who loads it asks [Tree.Confirm] before appending.
 type Tree struct {
 	size uint64
 	edge []Hash // widest subtree first
