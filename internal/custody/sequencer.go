@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -38,39 +39,55 @@ const sequenceBatches = 500
 // Sequence appends what has been committed so far to the log and signs checkpoints.
 func (s *Service) Sequence(ctx context.Context) error {
 	for {
-		progress, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), func(tree *audit.Tree) ([]byte, error) {
-			return s.signCheckpoint(ctx, tree)
-		})
+		progress, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), notary{s, ctx})
 		if err != nil || !progress {
 			return err
 		}
 	}
 }
 
-// signCheckpoint signs the tree with the newest key. When the key has been rotated since its public half
-// was read, the signature is refused and the next attempt reads it again.
-func (s *Service) signCheckpoint(ctx context.Context, tree *audit.Tree) ([]byte, error) {
-	keys, err := s.keyring.PublicKeys(ctx)
+// notary signs for one step of the sequencer.
+type notary struct {
+	service *Service
+	ctx     context.Context //nolint:containedctx // lives for one call of Sequence
+}
+
+// Confirm implements store.Notary.
+func (n notary) Confirm(tree *audit.Tree, note []byte) error {
+	keys, err := n.service.CheckpointKeys(n.ctx)
+	if err != nil {
+		return err
+	}
+	return tree.Confirm(note, n.service.origin, keys)
+}
+
+// Sign implements store.Notary. When the key has been rotated since its public half was read, the
+// signature is refused and the next attempt reads it again.
+func (n notary) Sign(tree *audit.Tree) ([]byte, error) {
+	keys, err := n.service.CheckpointKeys(n.ctx)
 	if err != nil {
 		return nil, err
 	}
-	newest := slices.Max(slices.Collect(maps.Keys(keys)))
-	key := audit.Key{Name: s.origin, Public: keys[newest]}
-	return audit.SignCheckpoint(ctx, tree.Checkpoint(s.origin), key, func(ctx context.Context, message []byte) ([]byte, error) {
-		signature, _, err := s.keyring.Sign(ctx, message)
+	return audit.SignCheckpoint(n.ctx, tree.Checkpoint(n.service.origin), keys[len(keys)-1], func(ctx context.Context, message []byte) ([]byte, error) {
+		signature, _, err := n.service.keyring.Sign(ctx, message)
 		return signature, err
 	})
 }
 
 // CheckpointKeys lists the public keys that checkpoints may be signed with, oldest first.
 func (s *Service) CheckpointKeys(ctx context.Context) ([]audit.Key, error) {
-	publics, err := s.keyring.PublicKeys(ctx)
+	return CheckpointKeys(ctx, s.keyring, s.origin)
+}
+
+// CheckpointKeys lists the public keys of a log's checkpoints, oldest first, from the keyring alone.
+func CheckpointKeys(ctx context.Context, keys *keyring.Keyring, origin string) ([]audit.Key, error) {
+	publics, err := keys.PublicKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var keys []audit.Key
+	list := make([]audit.Key, 0, len(publics))
 	for _, version := range slices.Sorted(maps.Keys(publics)) {
-		keys = append(keys, audit.Key{Name: s.origin, Public: publics[version]})
+		list = append(list, audit.Key{Name: origin, Public: publics[version]})
 	}
-	return keys, nil
+	return list, nil
 }

@@ -18,11 +18,20 @@ type Checkpoint struct {
 	SignedAt time.Time
 }
 
+// Notary vouches for the log with a key the database never sees.
+type Notary interface {
+	// Confirm checks that a stored checkpoint is one that was signed, and about this very tree: otherwise
+	// whoever can write to the database could have another history signed.
+	Confirm(tree *audit.Tree, note []byte) error
+	// Sign signs a tree.
+	Sign(tree *audit.Tree) (note []byte, err error)
+}
+
 // Sequence appends committed entries that are not in the log yet, a bounded number of
 // batches at a time, and has the new root signed. One node at a time does it; another that tries
 // meanwhile returns false at once, as does a call that finds nothing to do. The entries
 // of a batch keep their order; batches are taken in about the order they were made.
-func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, sign func(*audit.Tree) ([]byte, error)) (progress bool, err error) {
+func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, notary Notary) (progress bool, err error) {
 	err = s.Write(ctx, func(tx *Tx) error {
 		progress = false
 		var leader bool
@@ -37,7 +46,12 @@ func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, sign fu
 		if err != nil {
 			return err
 		}
-		if err := tx.appendToLog(ctx, &last.Tree, pending, at, sign); err != nil {
+		if last.Size > 0 {
+			if err := notary.Confirm(&last.Tree, last.Note); err != nil {
+				return err
+			}
+		}
+		if err := tx.appendToLog(ctx, &last.Tree, pending, at, notary); err != nil {
 			return err
 		}
 		progress = true
@@ -46,23 +60,37 @@ func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, sign fu
 	return progress, err
 }
 
-func (t *Tx) pendingBatches(ctx context.Context, limit int) ([][16]byte, error) {
-	rows, err := t.tx.Query(ctx, `SELECT batch_id FROM audit_batch ORDER BY batch_id LIMIT $1`, limit)
+// pendingBatch is a batch on the queue, and how many entries it was written with.
+type pendingBatch struct {
+	ID      [16]byte
+	Entries int
+}
+
+func (t *Tx) pendingBatches(ctx context.Context, limit int) ([]pendingBatch, error) {
+	rows, err := t.tx.Query(ctx, `SELECT batch_id, entries FROM audit_batch ORDER BY batch_id LIMIT $1`, limit)
 	if err != nil {
 		return nil, wrap(err, "read pending audit batches")
 	}
-	pending, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	pending, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pendingBatch])
 	return pending, wrap(err, "read pending audit batches")
 }
 
-func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending [][16]byte, at time.Time, sign func(*audit.Tree) ([]byte, error)) error {
-	rows, err := t.tx.Query(ctx, selectEntries+` WHERE batch_id = ANY($1) ORDER BY batch_id, id`, pending)
+func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending []pendingBatch, at time.Time, notary Notary) error {
+	batches, expected := make([][16]byte, len(pending)), 0
+	for i := range pending {
+		batches[i] = pending[i].ID
+		expected += pending[i].Entries
+	}
+	rows, err := t.tx.Query(ctx, selectEntries+` WHERE batch_id = ANY($1) ORDER BY batch_id, id`, batches)
 	if err != nil {
 		return wrap(err, "read pending audit entries")
 	}
 	entries, err := pgx.CollectRows(rows, scanEntry)
 	if err != nil {
 		return wrap(err, "read pending audit entries")
+	}
+	if len(entries) != expected {
+		return privacy.NewError(privacy.KindInternal, "audit_entries_lost", "a batch on the audit queue does not have the entries it was written with")
 	}
 	leaves := make([]audit.Hash, len(entries))
 	for i := range entries {
@@ -72,10 +100,10 @@ func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending [][16]by
 	if err := t.storeGrowth(ctx, growth, entries); err != nil {
 		return err
 	}
-	if err := t.storeCheckpoint(ctx, tree, at, sign); err != nil {
+	if err := t.storeCheckpoint(ctx, tree, at, notary); err != nil {
 		return err
 	}
-	_, err = t.tx.Exec(ctx, `DELETE FROM audit_batch WHERE batch_id = ANY($1)`, pending)
+	_, err = t.tx.Exec(ctx, `DELETE FROM audit_batch WHERE batch_id = ANY($1)`, batches)
 	return wrap(err, "take batches off the queue")
 }
 
@@ -96,8 +124,8 @@ func (t *Tx) storeGrowth(ctx context.Context, growth audit.Growth, entries []aud
 	return wrap(err, "store tiles")
 }
 
-func (t *Tx) storeCheckpoint(ctx context.Context, tree *audit.Tree, at time.Time, sign func(*audit.Tree) ([]byte, error)) error {
-	note, err := sign(tree)
+func (t *Tx) storeCheckpoint(ctx context.Context, tree *audit.Tree, at time.Time, notary Notary) error {
+	note, err := notary.Sign(tree)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,190 @@
+// Package node puts a running vault together: it opens what a process owns, in order, serves
+// the API, and takes everything down again so that nothing that was acknowledged is
+// lost. The command line and the whole-path tests both start here.
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/exaring/otelpgx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+
+	"github.com/consentry/consentry/internal/api"
+	"github.com/consentry/consentry/internal/authn"
+	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Config says what a node is made of.
+type Config struct {
+	DatabaseURL string
+	MaxConns    int32            // 0: pgx's default
+	Keyring     *keyring.Keyring // closed by the node
+	Authn       authn.Config
+	Origin      string  // of the audit log
+	PerSecond   float64 // requests a second and client
+	Log         *slog.Logger
+	Version     string
+	TraceURL    string // OTLP over HTTP; "" for no traces
+	Now         func() time.Time
+}
+
+// Node is a vault that is ready to serve.
+type Node struct {
+	Service *custody.Service
+	API     *api.API
+	Policy  *policy.Engine
+	Store   *store.Store
+
+	keyring  *keyring.Keyring
+	verifier *authn.Verifier
+	log      *slog.Logger
+	now      func() time.Time
+	handler  http.Handler
+	traces   func(context.Context) error
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+}
+
+// Open connects, puts the built-in policy in force, and starts the sequencer. The schema must be up to
+// date. On failure everything is closed again, the keyring included.
+func Open(ctx context.Context, c Config) (_ *Node, err error) {
+	n := &Node{keyring: c.Keyring, log: c.Log, now: c.Now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close(ctx))
+		}
+	}()
+	if n.now == nil {
+		n.now = time.Now
+	}
+	if n.traces, err = startTraces(ctx, c.TraceURL, c.Version); err != nil {
+		return nil, err
+	}
+	storeConfig := store.Config{URL: c.DatabaseURL, MaxConns: c.MaxConns}
+	if c.TraceURL != "" {
+		storeConfig.Tracer = otelpgx.NewTracer()
+	}
+	if n.Store, err = store.Open(ctx, storeConfig); err != nil {
+		return nil, err
+	}
+	words, err := catalogue.Load()
+	if err != nil {
+		return nil, err
+	}
+	n.Policy = policy.NewEngine()
+	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin})
+	revision, err := n.Service.PublishDefault(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.Log.InfoContext(ctx, "policy in force", slog.String("revision", string(revision)))
+	if n.verifier, err = authn.New(ctx, c.Authn, n.now); err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store})
+	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond})
+	n.handler = n.API
+	if c.TraceURL != "" {
+		n.handler = otelhttp.NewHandler(n.API, "consentry", otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + r.Pattern }))
+	}
+	n.start(context.WithoutCancel(ctx))
+	return n, nil
+}
+
+// answersKept is how long a repeated request gets its first answer.
+const answersKept = 24 * time.Hour
+
+// start runs what goes on beside requests, until Close.
+func (n *Node) start(ctx context.Context) {
+	ctx, n.stop = context.WithCancel(ctx)
+	n.running.Go(func() { n.Service.RunSequencer(ctx) })
+	n.running.Go(func() { n.housekeep(ctx) })
+}
+
+func (n *Node) housekeep(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := n.Store.ForgetAnswers(ctx, n.now().Add(-answersKept)); err != nil && ctx.Err() == nil {
+				n.log.WarnContext(ctx, "housekeeping failed; trying again later", slog.String("code", privacy.CodeOf(err)))
+			}
+		}
+	}
+}
+
+// drainWithin is how long requests under way may take to finish once the node is told to stop.
+const drainWithin = 30 * time.Second
+
+// Serve answers requests until ctx ends, then lets those under way finish.
+func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           n.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      120 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		// net/http's own messages name the addresses of callers.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return privacy.Internal(err, "serve")
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	defer cancel()
+	err := server.Shutdown(drain)
+	<-failed
+	if err != nil {
+		return privacy.Unavailable(err, "drain_timeout", "some requests did not finish in time")
+	}
+	return nil
+}
+
+// Handler answers requests; Serve puts it behind a listener.
+func (n *Node) Handler() http.Handler { return n.handler }
+
+// Close commits what is under way and closes everything.
+func (n *Node) Close(ctx context.Context) error {
+	if n.stop != nil {
+		n.stop()
+		n.running.Wait()
+	}
+	if n.Service != nil {
+		n.Service.Close()
+	}
+	if n.verifier != nil {
+		n.verifier.Close()
+	}
+	if n.Store != nil {
+		n.Store.Close()
+	}
+	var errs []error
+	if n.traces != nil {
+		errs = append(errs, n.traces(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(append(errs, n.keyring.Close())...)
+}
