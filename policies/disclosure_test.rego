@@ -85,6 +85,21 @@ test_no_column_of_a_law_may_be_missing if {
 	}
 }
 
+test_tables_of_another_shape_permit_nothing if {
+	every path in [
+		"/regimes/laws/gdpr/sensitive/bases/consent", "/regimes/laws/gdpr/sensitive/attributes",
+		"/regimes/laws/gdpr/objection/always", "/regimes/laws/gdpr/third_party/needs", "/regimes/laws/gdpr/electronic_opt_in/channels",
+		"/purposes/marketing.email/marketing", "/purposes/marketing.email/minimum_notice_version",
+		"/purposes/marketing.email/aggregates_only", "/purposes/marketing.email/basis",
+	] {
+		tables := json.patch({"regimes": data.regimes, "purposes": data.purposes}, [{"op": "add", "path": path, "value": "odd"}])
+		disclosure.decision.permitted == {} with input as consenting
+			with data.attributes as catalogue
+			with data.regimes as tables.regimes
+			with data.purposes as tables.purposes
+	}
+}
+
 test_derived_data_inherits if {
 	asked := json.patch(consenting, [{"op": "replace", "path": "/attributes", "value": ["reach"]}])
 	disclosure.decision.withheld == {"reach": "sensitive_needs_explicit_consent"} with input as asked

@@ -80,6 +80,9 @@ purpose_complete if {
 	every name in ["marketing", "profiling", "automated_decision", "cross_context", "online_platform"] {
 		is_boolean(facts.purpose[name])
 	}
+	every name in ["children_likely", "foreign_authority", "aggregates_only"] {
+		is_boolean(object.get(facts.purpose, name, false))
+	}
 }
 
 law_complete if {
@@ -100,6 +103,9 @@ law_complete if {
 	is_number(law.sale.opt_in_below)
 	is_number(law.sale.guardian_below)
 	is_array(law.sensitive.attributes)
+	every _, requirements in law.sensitive.bases {
+		is_array(requirements)
+	}
 	law.third_party.needs in {"nothing", "consent", "separate"}
 	is_array(law.third_party.lifted_by)
 	is_boolean(law.transfers.separate.needed)
