@@ -144,6 +144,5 @@ func (a *Attribute) FacetOf(c privacy.Cleartext, now time.Time) (privacy.Clearte
 	if a.Facet == nil {
 		return privacy.Cleartext{}, false
 	}
-	out, err := a.Facet.Rule.apply(c, now)
-	return out, err == nil
+	return a.Facet.apply(c, now)
 }

@@ -30,10 +30,10 @@ func attribute(t testing.TB, c *catalogue.Catalogue, name privacy.AttributeName)
 	return a
 }
 
-// clear lends a value to a test.
-func clear(c privacy.Cleartext) (text string) {
-	_ = c.Borrow(func(t string) error { text = t; return nil })
-	return text
+// lent lends a value to a test.
+func lent(c privacy.Cleartext) (out string) {
+	_ = c.Borrow(func(t string) error { out = t; return nil })
+	return out
 }
 
 // The numbers are part of what sealed values are bound to: this list only ever grows.
@@ -117,7 +117,7 @@ func TestParseRefusesContradictions(t *testing.T) {
 		t.Fatal(err)
 	}
 	cases := []struct{ name, old, new string }{
-		{"unknown member", `"max_length": 128`, `"max_lenght": 128`},
+		{"unknown member", `"max_length": 128`, `"longest": 128`},
 		{"number used twice", `"id": 2,`, `"id": 1,`},
 		{"name used twice", `"name": "family_name"`, `"name": "given_name"`},
 		{"number of an attribute", `"id": 1001`, `"id": 7`},

@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"encoding/json"
-	"errors"
 	"math/big"
 	"strconv"
 	"time"
@@ -54,9 +53,6 @@ func (f *Facet) rule() *Rule {
 	return &f.Rule
 }
 
-// errNoForm says that a value has no coarser form: never shown, always replaced.
-var errNoForm = errors.New("no coarser form")
-
 // Generalised gives the coarser form of a value, to be rendered as a string
 // ([AppendString]). Ages and elapsed days are counted at now, in UTC. Without a
 // rule, and for a value the rule cannot read, it is "***". An attribute whose
@@ -69,8 +65,8 @@ func (a *Attribute) Generalised(c privacy.Cleartext, now time.Time) (privacy.Cle
 	if a.Generalise.Rule == RuleAttribute {
 		return privacy.Cleartext{}, privacy.Internal(nil, "generalise "+string(a.Name)+": its general form is another attribute")
 	}
-	out, err := a.Generalise.apply(c, now)
-	if err != nil {
+	out, ok := a.Generalise.apply(c, now)
+	if !ok {
 		return privacy.NewCleartext(hidden), nil
 	}
 	return out, nil
@@ -85,14 +81,13 @@ func (a *Attribute) GeneraliseFrom() (privacy.AttributeName, bool) {
 	return a.Generalise.Attribute, true
 }
 
-func (r *Rule) apply(c privacy.Cleartext, now time.Time) (privacy.Cleartext, error) {
-	return c.Map(func(text string) (string, error) {
-		out, ok := r.coarsen(text, now.UTC())
-		if !ok {
-			return "", errNoForm
-		}
-		return out, nil
+// apply gives the coarser form, false when the rule cannot read the value.
+func (r *Rule) apply(c privacy.Cleartext, now time.Time) (out privacy.Cleartext, ok bool) {
+	out, _ = c.Map(func(text string) (coarse string, _ error) {
+		coarse, ok = r.coarsen(text, now.UTC())
+		return coarse, nil
 	})
+	return out, ok
 }
 
 func (r *Rule) coarsen(text string, now time.Time) (string, bool) {

@@ -18,6 +18,7 @@ const (
 	MaskEmail   MaskKind = "email"   // a***@example.com
 	MaskPhone   MaskKind = "phone"   // ***5678
 	MaskInitial MaskKind = "initial" // A. or, of a name in Chinese, Japanese or Korean script, 张**
+	MaskLast    MaskKind = "last"    // ***002X: the end of a number on a document
 )
 
 // maxInitial is how many runes a first character may have to be shown: enough for
@@ -30,15 +31,18 @@ type MaskRule struct {
 }
 
 func (m *MaskRule) check(a *Attribute) error {
-	if m != nil && a.Type != TypeString {
-		return invalidCatalogue("attribute %s: only strings have a mask", a.Name)
+	if m == nil {
+		return nil
+	}
+	if a.Type != TypeString || m.Rule == MaskLast && a.Normaliser != NormaliseCode {
+		return invalidCatalogue("attribute %s: the mask %s does not fit it", a.Name, m.Rule)
 	}
 	return nil
 }
 
 // Masked gives the masked form of a value, to be rendered as a string ([AppendString]).
 // It shows what its rule names and never the whole: of a text of one character nothing,
-// of a short number at most half its digits. The length is never told.
+// of a short phone number at most half its digits. The length is never told.
 func (a *Attribute) Masked(c privacy.Cleartext) (privacy.Cleartext, error) {
 	if a.Mask == nil {
 		return privacy.NewCleartext(hidden), nil
@@ -54,6 +58,8 @@ func (m *MaskRule) mask(text string) string {
 		return maskPhone(text)
 	case MaskInitial:
 		return maskName(text)
+	case MaskLast:
+		return maskLast(text)
 	default:
 		return hidden
 	}
@@ -71,14 +77,25 @@ func maskEmail(text string) string {
 	return first + hidden + text[at:]
 }
 
+// maskPhone shows the last four digits, of a short number at most half of them.
 func maskPhone(text string) string {
-	digits := strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, text)
+	digits := keep(text, func(r rune) bool { return r >= '0' && r <= '9' })
 	return hidden + digits[len(digits)-min(4, len(digits)/2):]
+}
+
+// maskLast shows the last four letters or digits, of a short text at most a third.
+func maskLast(text string) string {
+	shown := keep(text, func(r rune) bool { return r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' })
+	return hidden + shown[len(shown)-min(4, len(shown)/3):]
+}
+
+func keep(text string, wanted func(rune) bool) string {
+	return strings.Map(func(r rune) rune {
+		if wanted(r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 func maskName(text string) string {

@@ -16,12 +16,12 @@ func checkText(t *testing.T, got privacy.Cleartext, err error, want string) {
 	t.Helper()
 	if want == refused {
 		if privacy.CodeOf(err) != "invalid_attribute_value" || privacy.KindOf(err) != privacy.KindInvalid || !got.IsEmpty() {
-			t.Errorf("got %q, error %v; want it refused", clear(got), err)
+			t.Errorf("got %q, error %v; want it refused", lent(got), err)
 		}
 		return
 	}
-	if err != nil || clear(got) != want {
-		t.Errorf("got %q, error %v; want %q", clear(got), err, want)
+	if err != nil || lent(got) != want {
+		t.Errorf("got %q, error %v; want %q", lent(got), err, want)
 	}
 }
 
@@ -314,13 +314,13 @@ func TestIdentifiers(t *testing.T) {
 			}
 			got, err := identifier.Normalise(tc.value, tc.region)
 			if tc.want != refused {
-				if err != nil || clear(got) != tc.want {
-					t.Errorf("got %q, error %v; want %q", clear(got), err, tc.want)
+				if err != nil || lent(got) != tc.want {
+					t.Errorf("got %q, error %v; want %q", lent(got), err, tc.want)
 				}
 				return
 			}
 			if privacy.CodeOf(err) != "invalid_identifier" || !got.IsEmpty() {
-				t.Errorf("got %q, error %v; want it refused", clear(got), err)
+				t.Errorf("got %q, error %v; want it refused", lent(got), err)
 			}
 		})
 	}

@@ -4,18 +4,32 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/mapping"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
+// starter is read once: most tests parse many mappings.
+var starter = sync.OnceValues(catalogue.Load)
+
+func parseErr(t testing.TB, text string) (*mapping.Mapping, error) {
+	t.Helper()
+	c, err := starter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mapping.ParseFor(c, []byte(text))
+}
+
 func parse(t testing.TB, text string) *mapping.Mapping {
 	t.Helper()
-	m, err := mapping.Parse([]byte(text))
+	m, err := parseErr(t, text)
 	if err != nil {
 		t.Fatalf("parse: %v", err)
 	}
@@ -34,9 +48,9 @@ func record(cells map[string]string) mapping.Record {
 	}
 }
 
-func clear(c privacy.Cleartext) (text string) {
-	_ = c.Borrow(func(t string) error { text = t; return nil })
-	return text
+func lent(c privacy.Cleartext) (out string) {
+	_ = c.Borrow(func(t string) error { out = t; return nil })
+	return out
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -88,7 +102,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := mapping.Parse([]byte(text))
+			_, err := parseErr(t, text)
 			if privacy.CodeOf(err) != "invalid_mapping" || privacy.KindOf(err) != privacy.KindInvalid {
 				t.Errorf("error %v", err)
 			}
@@ -142,8 +156,8 @@ func TestRow(t *testing.T) {
 			}
 			name := privacy.AttributeName(tc.rule[:strings.IndexByte(tc.rule, ':')])
 			value, known := draft.Attributes[name]
-			if known != (tc.want != "") || clear(value) != tc.want {
-				t.Errorf("got %q (known %v), want %q", clear(value), known, tc.want)
+			if known != (tc.want != "") || lent(value) != tc.want {
+				t.Errorf("got %q (known %v), want %q", lent(value), known, tc.want)
 			}
 		})
 	}
@@ -218,7 +232,7 @@ consents:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(draft.Identifiers) != 1 || draft.Identifiers[0].Type != "customer_number" || clear(draft.Identifiers[0].Value) != "S-12" {
+	if len(draft.Identifiers) != 1 || draft.Identifiers[0].Type != "customer_number" || lent(draft.Identifiers[0].Value) != "S-12" {
 		t.Errorf("identifiers %v", draft.Identifiers)
 	}
 	if draft.Source != "shop" || draft.Region != "DE" || draft.Regime != privacy.RegimeGDPR || !draft.CollectedAt.Equal(time.Date(2014, 6, 30, 0, 0, 0, 0, time.UTC)) {
