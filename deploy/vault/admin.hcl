@@ -38,7 +38,8 @@ path "transit/decrypt/consentry-kek" {
 # Init makes the two Transit keys. They cannot be exported, since they are made so, and
 # cannot be deleted without a change of their configuration, which nobody is allowed.
 path "transit/keys/consentry-kek" {
-  capabilities       = ["create", "read", "update"]
+  capabilities = ["create", "read", "update"]
+
   allowed_parameters = {
     "type"       = ["aes256-gcm96"]
     "exportable" = [false]
@@ -46,7 +47,8 @@ path "transit/keys/consentry-kek" {
 }
 
 path "transit/keys/consentry-sign" {
-  capabilities       = ["create", "read", "update"]
+  capabilities = ["create", "read", "update"]
+
   allowed_parameters = {
     "type"       = ["ed25519"]
     "exportable" = [false]

@@ -98,7 +98,7 @@ func (c *pageCache) keep(page PageNo, entry *cachedPage) {
 	entry.place = c.recent.PushFront(page)
 	entry.expiry = time.AfterFunc(c.ttl, func() { c.dropEntry(page, entry) })
 	for c.recent.Len() > c.limit {
-		c.remove(c.recent.Back().Value.(PageNo)) //nolint:forcetypeassert // recent holds nothing else
+		c.remove(c.recent.Back().Value.(PageNo)) // recent holds nothing else
 	}
 }
 

@@ -124,6 +124,9 @@ func TestCacheDoesNotKeepAPageDroppedWhileLoading(t *testing.T) {
 		if mustGet(t, c, 1, l) != 1 || l.count.Load() != 2 {
 			t.Error("the page read before the drop was kept")
 		}
+		if c.len() != 1 {
+			t.Errorf("%d pages kept", c.len())
+		}
 	})
 }
 

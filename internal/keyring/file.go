@@ -244,7 +244,7 @@ func (b *fileBackend) publicKeys(context.Context) (map[int]ed25519.PublicKey, er
 		if err != nil {
 			return nil, err
 		}
-		keys[version] = signer.Public().(ed25519.PublicKey) //nolint:forcetypeassert // documented
+		keys[version] = signer.Public().(ed25519.PublicKey) // documented
 	}
 	return keys, nil
 }

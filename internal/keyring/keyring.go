@@ -143,7 +143,8 @@ func (k *Keyring) EnsurePage(ctx context.Context, page PageNo) (created bool, er
 	if err != nil {
 		return false, fmt.Errorf("make page %d: %w", page, err)
 	}
-	// Whoever won, what counts is what can be read.
+	// Whoever won, what counts is what can be read, and not by a load that began before.
+	k.pages.drop(page)
 	_, err = k.page(ctx, page)
 	return created, err
 }

@@ -1,8 +1,13 @@
 package keyring_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -142,5 +147,41 @@ func TestTokenIsRenewedAndReplacedAtItsGreatestAge(t *testing.T) {
 	}
 	if _, err := k.Subject(t.Context(), personAt(1), 1); err != nil {
 		t.Error(err)
+	}
+}
+
+// Kubernetes replaces a service account's token while we run; each log-in must use the
+// one of the day. The Vault here is a stand-in, since the real one needs a cluster to ask.
+func TestKubernetesLoginReadsTheTokenAnew(t *testing.T) {
+	t.Parallel()
+	jwt := filepath.Join(t.TempDir(), "token")
+	write := func(text string) {
+		if err := os.WriteFile(jwt, []byte(text), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	write("monday")
+	var sent []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/auth/kubernetes/login" {
+			http.Error(w, `{"errors":["permission denied"]}`, http.StatusForbidden)
+			return
+		}
+		var body struct{ Role, JWT string }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Role != "consentry" {
+			t.Errorf("role %q, %v", body.Role, err)
+		}
+		sent = append(sent, body.JWT)
+		write("tuesday")
+		_, _ = fmt.Fprintf(w, `{"auth":{"client_token":"t%d","lease_duration":3600}}`, len(sent))
+	}))
+	defer server.Close()
+	_, err := keyring.OpenVault(t.Context(), keyring.VaultConfig{
+		Address: server.URL,
+		Auth:    keyring.VaultAuth{Method: keyring.AuthKubernetes, Role: "consentry", JWTFile: jwt},
+	}, keyring.Options{})
+	wantErr(t, "OpenVault against a Vault that refuses all but log-ins", err, keyring.ErrUnavailable)
+	if !slices.Equal(sent, []string{"monday", "tuesday"}) {
+		t.Errorf("logged in with %v", sent)
 	}
 }

@@ -85,7 +85,7 @@ func (b *vaultBackend) write(ctx context.Context, name, wrapped string, newest i
 		return 0, vaultError(err)
 	}
 	if secret.VersionMetadata == nil {
-		return 0, unavailable(errors.New("Vault did not say which version it wrote")) //nolint:staticcheck // a name
+		return 0, unavailable(errors.New("no version in the answer to a write"))
 	}
 	return secret.VersionMetadata.Version, nil
 }

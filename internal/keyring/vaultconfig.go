@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -98,7 +99,7 @@ func (c VaultConfig) client() (*hcvault.Client, error) {
 	settings.Address, settings.AgentAddress = c.Address, ""
 	settings.Timeout = c.Timeout
 	settings.MaxRetries = vaultRetries
-	settings.MinRetryWait, settings.MaxRetryWait = 50*time.Millisecond, 500*time.Millisecond
+	settings.MinRetryWait, settings.MaxRetryWait = 50*time.Millisecond, 200*time.Millisecond
 	if c.CACert != "" {
 		if err := settings.ConfigureTLS(&hcvault.TLSConfig{CACert: c.CACert}); err != nil {
 			return nil, invalidConfig(err)
@@ -129,16 +130,14 @@ func (a VaultAuth) method() (hcvault.AuthMethod, error) {
 		if a.Token == "" {
 			return nil, privacy.Invalid("invalid_vault_config", "the token for Vault is missing")
 		}
-		return nil, nil //nolint:nilnil // there is nothing to log in with
+		return nil, nil // there is nothing to log in with
 	case AuthAppRole:
 		secret := &approle.SecretID{FromString: string(a.SecretID), FromFile: a.SecretIDFile}
 		method, err = approle.NewAppRoleAuth(a.RoleID, secret, approle.WithMountPath(a.Mount))
 	case AuthKubernetes:
-		options := []kubernetes.LoginOption{kubernetes.WithMountPath(a.Mount)}
-		if a.JWTFile != "" {
-			options = append(options, kubernetes.WithServiceAccountTokenPath(a.JWTFile))
-		}
-		method, err = kubernetes.NewKubernetesAuth(a.Role, options...)
+		login := kubernetesLogin{role: a.Role, mount: a.Mount, jwtFile: a.JWTFile}
+		method = login
+		_, err = login.method() // tells of a missing role or file at once
 	default:
 		return nil, privacy.Invalid("invalid_vault_config", "the method of authentication to Vault is token, approle or kubernetes")
 	}
@@ -146,6 +145,27 @@ func (a VaultAuth) method() (hcvault.AuthMethod, error) {
 		return nil, invalidConfig(err)
 	}
 	return method, nil
+}
+
+// kubernetesLogin reads the service account's token at each log-in, because Kubernetes
+// replaces it every hour and Vault's client would read it once.
+type kubernetesLogin struct{ role, mount, jwtFile string }
+
+func (l kubernetesLogin) method() (hcvault.AuthMethod, error) {
+	options := []kubernetes.LoginOption{kubernetes.WithMountPath(l.mount)}
+	if l.jwtFile != "" {
+		options = append(options, kubernetes.WithServiceAccountTokenPath(l.jwtFile))
+	}
+	return kubernetes.NewKubernetesAuth(l.role, options...)
+}
+
+// Login implements the client's AuthMethod.
+func (l kubernetesLogin) Login(ctx context.Context, client *hcvault.Client) (*hcvault.Secret, error) {
+	method, err := l.method()
+	if err != nil {
+		return nil, err
+	}
+	return method.Login(ctx, client)
 }
 
 func invalidConfig(err error) error {

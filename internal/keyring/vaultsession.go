@@ -98,7 +98,7 @@ func (s *session) renew(life context.Context, lifetime time.Duration) {
 		}
 		next, err := s.prolong(life, lifetime)
 		if err != nil && life.Err() == nil {
-			s.log.Warn("the token for Vault could not be renewed", "error", err)
+			s.log.WarnContext(life, "the token for Vault could not be renewed", "error", err)
 			timer.Reset(min(retryRenew, renewAfter(lifetime)))
 			continue
 		}
@@ -153,7 +153,7 @@ func (s *session) relogin(ctx context.Context, refused string) bool {
 	}
 	s.lastTry = s.now()
 	if _, err := s.login(ctx); err != nil {
-		s.log.Warn("Vault refused the token and a new log-in failed", "error", err)
+		s.log.WarnContext(ctx, "Vault refused the token and a new log-in failed", "error", err)
 		return false
 	}
 	return true
@@ -179,7 +179,7 @@ func vaultError(err error) error {
 	}
 	var answer *hcvault.ResponseError
 	if errors.As(err, &answer) {
-		return unavailable(fmt.Errorf("Vault answered %d: %s", answer.StatusCode, strings.Join(answer.Errors, "; "))) //nolint:staticcheck // a name
+		return unavailable(fmt.Errorf("it answered %d: %s", answer.StatusCode, strings.Join(answer.Errors, "; ")))
 	}
 	return unavailable(err)
 }

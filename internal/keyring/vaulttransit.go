@@ -12,7 +12,7 @@ import (
 	hcvault "github.com/hashicorp/vault/api"
 )
 
-var errUnexpected = errors.New("Vault's answer is not of the expected form") //nolint:staticcheck // a name
+var errUnexpected = errors.New("the answer is not of the expected form")
 
 func (b *vaultBackend) wrap(ctx context.Context, plaintext []byte, place string) (string, error) {
 	data, err := b.post(ctx, "encrypt/"+kekKey, map[string]any{
