@@ -33,8 +33,8 @@ type consentOutput struct {
 	Body   custody.Recorded
 }
 
-// ConsentState is where a subject stands on a purpose.
-type ConsentState struct {
+// SubjectConsent is where a subject stands on a purpose.
+type SubjectConsent struct {
 	Purpose     privacy.PurposeName    `json:"purpose"`
 	Status      privacy.ConsentStatus  `json:"status"`
 	Explicit    bool                   `json:"explicit"`
@@ -69,7 +69,7 @@ func (i *subjectInput) about() privacy.SubjectID { return idOrZero(i.ID) }
 
 type consentsOutput struct {
 	Body struct {
-		Consents []ConsentState `json:"consents"`
+		Consents []SubjectConsent `json:"consents"`
 	}
 }
 
@@ -121,9 +121,9 @@ func (a *API) listConsents(ctx context.Context, _ custody.Caller, input *subject
 	}
 	states, err := a.service.Consents(ctx, id)
 	output := &consentsOutput{}
-	output.Body.Consents = make([]ConsentState, len(states))
+	output.Body.Consents = make([]SubjectConsent, len(states))
 	for i, s := range states {
-		output.Body.Consents[i] = ConsentState{Purpose: s.Purpose, Status: s.Status, Explicit: s.Explicit, SeparateFor: s.SeparateFor, By: s.By,
+		output.Body.Consents[i] = SubjectConsent{Purpose: s.Purpose, Status: s.Status, Explicit: s.Explicit, SeparateFor: s.SeparateFor, By: s.By,
 			OccurredAt: s.OccurredAt, ExpiresAt: timePtr(s.ExpiresAt), UpdatedAt: s.UpdatedAt}
 	}
 	return output, err
