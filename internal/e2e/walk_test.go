@@ -30,7 +30,9 @@ func TestWalk(t *testing.T) {
 	if len(after.Attributes) != 0 || after.Withheld["email"] != "consent_withdrawn" {
 		t.Errorf("after withdrawal: %+v", after)
 	}
-	var entries struct{ Entries []struct{ ID, Action, Subject, Decision string } }
+	var entries struct {
+		Entries []struct{ ID, Action, Subject, Decision string }
+	}
 	v.get("/v1/audit/entries?subject="+id, v.auditor()).into(t, &entries)
 	if len(entries.Entries) != 6 {
 		t.Errorf("%d entries, want 6: %+v", len(entries.Entries), entries)

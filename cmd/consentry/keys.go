@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+type keysCommand struct {
+	Init   keysInitCommand   `cmd:"" help:"Make the keys that are not there yet. Harmless to repeat."`
+	Status keysStatusCommand `cmd:"" help:"Show the state of the keyring."`
+	Rotate keysRotateCommand `cmd:"" help:"Rotate the key-encryption key and wrap everything under the new one."`
+	Verify keysVerifyCommand `cmd:"" help:"Check every key page, and finish what a crash has left."`
+}
+
+type keysInitCommand struct {
+	Keyring keyringFlags `embed:""`
+}
+
+// Run implements `consentry keys init`.
+func (c *keysInitCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
+	options := keyringOptions(log)
+	options.Init = true
+	return withKeyring(ctx, c.Keyring, options, io, func(keys *keyring.Keyring) (any, error) { return keys.Status(ctx) })
+}
+
+type keysStatusCommand struct {
+	Keyring keyringFlags `embed:""`
+}
+
+// Run implements `consentry keys status`.
+func (c *keysStatusCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
+	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) { return keys.Status(ctx) })
+}
+
+type keysRotateCommand struct {
+	Keyring keyringFlags `embed:""`
+}
+
+// Run implements `consentry keys rotate`.
+func (c *keysRotateCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
+	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) { return keys.Rotate(ctx) })
+}
+
+type keysVerifyCommand struct {
+	Keyring keyringFlags `embed:""`
+}
+
+// Run implements `consentry keys verify`.
+func (c *keysVerifyCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
+	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) {
+		swept, err := keys.Sweep(ctx)
+		if err != nil {
+			return nil, err
+		}
+		verified, err := keys.Verify(ctx)
+		return map[string]any{"swept": swept, "verified": verified}, err
+	})
+}
+
+// withKeyring opens the keyring for one piece of work and prints its report as JSON.
+func withKeyring(ctx context.Context, flags keyringFlags, options keyring.Options, io stdio, work func(*keyring.Keyring) (any, error)) error {
+	keys, err := flags.open(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = keys.Close() }()
+	report, err := work(keys)
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(io.out)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(report); err != nil {
+		return privacy.Internal(err, "print the report")
+	}
+	return nil
+}
