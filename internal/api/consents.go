@@ -13,7 +13,7 @@ import (
 )
 
 type consentInput struct {
-	idempotent
+	Idempotent
 	Body struct {
 		Subject     SubjectRef             `json:"subject"`
 		Purpose     string                 `json:"purpose" maxLength:"64" example:"marketing.email"`
@@ -61,11 +61,12 @@ type ConsentRecord struct {
 	RecordedAt  time.Time              `json:"recorded_at"`
 }
 
-type subjectInput struct {
+// SubjectInput is embedded in inputs about one subject; exported for the same reason as Idempotent.
+type SubjectInput struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (i *subjectInput) about() privacy.SubjectID { return idOrZero(i.ID) }
+func (i *SubjectInput) about() privacy.SubjectID { return idOrZero(i.ID) }
 
 type consentsOutput struct {
 	Body struct {
@@ -74,7 +75,7 @@ type consentsOutput struct {
 }
 
 type historyInput struct {
-	subjectInput
+	SubjectInput
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Cursor string `query:"cursor" maxLength:"16" doc:"From the answer before."`
 }
@@ -92,7 +93,7 @@ func (a *API) consentRoutes() {
 		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		func(i *consentInput) privacy.SubjectID { return idOrZero(i.Body.Subject.ID) }, a.recordConsent)
 	register(a, huma.Operation{OperationID: "consents-list", Method: http.MethodGet, Path: "/v1/subjects/{id}/consents", Tags: []string{"consent"},
-		Summary: "Where a subject stands", Errors: []int{http.StatusNotFound}}, (*subjectInput).about, a.listConsents)
+		Summary: "Where a subject stands", Errors: []int{http.StatusNotFound}}, (*SubjectInput).about, a.listConsents)
 	register(a, huma.Operation{OperationID: "consents-history", Method: http.MethodGet, Path: "/v1/subjects/{id}/consents/history", Tags: []string{"consent"},
 		Summary: "The ledger of a subject, newest first", Errors: []int{http.StatusNotFound}},
 		func(i *historyInput) privacy.SubjectID { return i.about() }, a.consentHistory)
@@ -114,7 +115,7 @@ func (a *API) recordConsent(ctx context.Context, caller custody.Caller, input *c
 	return &consentOutput{Status: http.StatusCreated, Body: recorded}, err
 }
 
-func (a *API) listConsents(ctx context.Context, _ custody.Caller, input *subjectInput) (*consentsOutput, error) {
+func (a *API) listConsents(ctx context.Context, _ custody.Caller, input *SubjectInput) (*consentsOutput, error) {
 	id, err := privacy.ParseSubjectID(input.ID)
 	if err != nil {
 		return nil, err

@@ -80,13 +80,14 @@ func timeOf(at *time.Time) time.Time {
 	return *at
 }
 
-// once makes the Idempotency-Key of a request usable by a flow.
-type idempotent struct {
+// Idempotent is embedded in the input of writes that may be sent again. It is exported because Huma
+// looks into exported embedded structs only.
+type Idempotent struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"128" doc:"Makes the call safe to repeat for a day: a repeat gets the first answer."`
 	RawBody        []byte
 }
 
-func (i *idempotent) once(caller custody.Caller, operation string) custody.Once {
+func (i *Idempotent) once(caller custody.Caller, operation string) custody.Once {
 	return custody.Once{Client: caller.Client, Key: i.IdempotencyKey, Operation: operation, Request: i.RawBody}
 }
 
@@ -97,7 +98,7 @@ type SubjectStored struct {
 }
 
 type upsertInput struct {
-	idempotent
+	Idempotent
 	Body Subject
 }
 
@@ -120,7 +121,7 @@ type lookupOutput struct {
 
 type updateInput struct {
 	ID string `path:"id" maxLength:"64"`
-	idempotent
+	Idempotent
 	Body struct {
 		Attributes map[string]Value `json:"attributes" minProperties:"1" doc:"Values by attribute name; null deletes."`
 		Source     string           `json:"source" maxLength:"64" example:"service-desk"`
