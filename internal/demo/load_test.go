@@ -1,0 +1,139 @@
+package demo_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/demo"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+	"github.com/consentry/consentry/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// newService is a vault on an empty database, with its own keyring.
+func newService(t testing.TB) *custody.Service {
+	t.Helper()
+	url := testenv.Template(t, migrationsKey(t), func(url string) error { return store.Migrate(t.Context(), url) })
+	rows, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rows.Close)
+	keys, err := keyring.OpenFile(filepath.Join(t.TempDir(), "keys"), keyring.Options{Init: true, Dev: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := keys.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	words, err := catalogue.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := custody.New(custody.Config{Store: rows, Keyring: keys, Policy: policy.NewEngine(), Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	t.Cleanup(service.Close)
+	if _, err := service.PublishDefault(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return service
+}
+
+// migrationsKey changes with the schema.
+func migrationsKey(t testing.TB) string {
+	t.Helper()
+	files, err := filepath.Glob("../store/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("find the migrations: %v", err)
+	}
+	digest := sha256.New()
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest.Write(content)
+	}
+	return hex.EncodeToString(digest.Sum(nil))
+}
+
+func TestLoadStoresPeopleAndTheirConsents(t *testing.T) {
+	service := newService(t)
+	now := time.Now()
+	people := demo.People(200, seed, now)
+
+	// As after an interruption: some are there already, one of them with half a ledger.
+	half := slices.Clone(people[:10])
+	half[0].Consents = half[0].Consents[:2]
+	earlier, err := demo.Load(t.Context(), service, half, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var told []int
+	ids, err := demo.Load(t.Context(), service, people, func(done int) { told = append(told, done) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != len(people) || !slices.IsSorted(told) || told[len(told)-1] != len(people) {
+		t.Errorf("progress was told as %v", told)
+	}
+	if len(ids) != len(people) || !slices.Equal(ids[:len(earlier)], earlier) {
+		t.Fatalf("%d subjects of %d people, or others than before", len(ids), len(people))
+	}
+	statuses := map[privacy.ConsentStatus]int{}
+	for i, id := range ids {
+		address, err := service.NormaliseIdentifier(people[i].Draft.Identifiers[0], "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := service.Subject(t.Context(), custody.SubjectRef{Identifier: address})
+		if err != nil || found != id {
+			t.Fatalf("person %d is not found by their address: %v", i, err)
+		}
+		ledger, err := service.ConsentHistory(t.Context(), id, 0, 100)
+		if err != nil || len(ledger) != len(people[i].Consents) {
+			t.Errorf("person %d has %d records of %d: %v", i, len(ledger), len(people[i].Consents), err)
+		}
+		states, err := service.Consents(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range states {
+			if want := standingAt(people[i], state.Purpose, now); state.Status != want {
+				t.Errorf("person %d is %s on %s, want %s", i, state.Status, state.Purpose, want)
+			}
+			statuses[state.Status]++
+		}
+	}
+	for _, status := range []privacy.ConsentStatus{privacy.ConsentGranted, privacy.ConsentDenied, privacy.ConsentWithdrawn, privacy.ConsentExpired} {
+		if statuses[status] == 0 {
+			t.Errorf("nobody is %s on anything", status)
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	people := demo.People(crowd, seed, time.Now())
+	for b.Loop() {
+		b.StopTimer()
+		service := newService(b)
+		b.StartTimer()
+		if _, err := demo.Load(b.Context(), service, people, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
