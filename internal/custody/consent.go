@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -47,11 +48,11 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, id privacy.S
 		if _, err := tx.LockSubject(ctx, id); err != nil {
 			return err
 		}
-		status, err := appendConsent(ctx, tx, id, record)
+		state, err := appendConsent(ctx, tx, id, record)
 		if err != nil {
 			return err
 		}
-		recorded = Recorded{ID: formatID(record.ID), Subject: id, Purpose: record.Purpose, Status: status.StatusAt(at, record.ExpiresAt)}
+		recorded = Recorded{ID: formatID(record.ID), Subject: id, Purpose: record.Purpose, Status: state.Status.StatusAt(at, state.ExpiresAt)}
 		batch, err := s.newBatch(at, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
 		if err != nil {
 			return err
@@ -82,57 +83,54 @@ func (s *Service) consentRecord(ctx context.Context, caller Caller, c Consent, a
 	if !c.ExpiresAt.IsZero() && (c.Action != privacy.ActionGrant || !c.ExpiresAt.After(occurred)) {
 		return store.ConsentRecord{}, privacy.Invalid("invalid_expiry", "expires_at belongs to a grant and lies after occurred_at")
 	}
-	id, err := s.newID()
-	if err != nil {
-		return store.ConsentRecord{}, err
+	by := cmp.Or(c.By, privacy.BySelf)
+	if by != privacy.BySelf && by != privacy.ByGuardian {
+		return store.ConsentRecord{}, privacy.Invalid("unknown_giver", "a consent is given by self or by a guardian")
 	}
 	scopes := slices.Clone(c.SeparateFor)
 	slices.Sort(scopes)
-	by := c.By
-	if by == "" {
-		by = privacy.BySelf
+	id, err := s.newID()
+	if err != nil {
+		return store.ConsentRecord{}, err
 	}
 	return store.ConsentRecord{ID: id, Purpose: c.Purpose, Action: c.Action, Explicit: c.Explicit, SeparateFor: slices.Compact(scopes), By: by,
 		Channel: c.Channel, Method: c.Method, OccurredAt: occurred, ExpiresAt: c.ExpiresAt.UTC().Truncate(time.Microsecond), RecordedBy: caller.Client, RecordedAt: at}, nil
 }
 
-// appendConsent puts a record on the ledger of a locked subject and gives the status it leads to.
-func appendConsent(ctx context.Context, tx *store.Tx, id privacy.SubjectID, record store.ConsentRecord) (privacy.ConsentStatus, error) {
-	seq, err := tx.AppendConsent(ctx, id, record)
+// appendConsent puts a record on the ledger of a locked subject and gives the state it leads to.
+func appendConsent(ctx context.Context, tx *store.Tx, id privacy.SubjectID, record store.ConsentRecord) (store.ConsentState, error) {
+	var err error
+	if record.Seq, err = tx.AppendConsent(ctx, id, record); err != nil {
+		return store.ConsentState{}, err
+	}
+	current, exists, err := tx.ConsentState(ctx, id, record.Purpose)
 	if err != nil {
-		return "", err
+		return store.ConsentState{}, err
 	}
-	record.Seq = seq
-	current, ok, err := tx.ConsentState(ctx, id, record.Purpose)
-	if err != nil {
-		return "", err
+	next := foldConsent(current, exists, record)
+	if next.Seq != record.Seq {
+		return current, nil
 	}
-	next := foldConsent(current, ok, record)
-	if ok && next.Seq == current.Seq {
-		return current.Status, nil
-	}
-	return next.Status, tx.PutConsentState(ctx, id, next)
+	return next, tx.PutConsentState(ctx, id, next)
 }
 
-// foldConsent gives the state after a record. A withdrawal or denial always takes effect, whatever
-// time it carries: clocks differ, and a withdrawal that was accepted must hold. A grant takes effect only when
-// it is later than what stands, so that neither a backdated grant nor a late import can
-// bring a withdrawn consent back.
+// foldConsent gives the state after a record; a record that changes nothing leaves it as it is. A
+// withdrawal or denial always takes effect, whatever time it carries: clocks differ, and a
+// withdrawal that was accepted must hold. A grant takes effect only when it is
+// not older than the grant it renews, and later than the refusal it follows, so that neither a
+// backdated grant nor a late import can bring a withdrawn consent back.
 func foldConsent(current store.ConsentState, exists bool, record store.ConsentRecord) store.ConsentState {
-	if record.Action == privacy.ActionGrant && exists {
-		standing := current.OccurredAt
-		if current.Status == privacy.ConsentGranted && record.OccurredAt.Before(standing) {
-			return current
-		}
-		if current.Status != privacy.ConsentGranted && !record.OccurredAt.After(standing) {
+	occurred := record.OccurredAt
+	if exists && record.Action == privacy.ActionGrant {
+		renews := current.Status == privacy.ConsentGranted && occurred.Equal(current.OccurredAt)
+		if !renews && !occurred.After(current.OccurredAt) {
 			return current
 		}
 	}
-	status, _ := record.Action.Status()
-	occurred := record.OccurredAt
 	if exists && occurred.Before(current.OccurredAt) {
 		occurred = current.OccurredAt // a withdrawal dated before the grant it ends still ends it
 	}
+	status, _ := record.Action.Status()
 	return store.ConsentState{Purpose: record.Purpose, Seq: record.Seq, Status: status, Explicit: record.Explicit, SeparateFor: record.SeparateFor,
 		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, UpdatedAt: record.RecordedAt}
 }
@@ -172,7 +170,7 @@ func (s *Service) ConsentHistory(ctx context.Context, id privacy.SubjectID, befo
 func (s *Service) mustExist(ctx context.Context, id privacy.SubjectID) error {
 	exists, err := s.store.SubjectExists(ctx, id)
 	if err == nil && !exists {
-		return privacy.NotFound("subject_not_found", "there is no such subject")
+		return errNoSubject
 	}
 	return err
 }

@@ -26,7 +26,8 @@ type Explanation struct {
 	Trace    []string              `json:"trace"`
 }
 
-// Explain takes a decision without carrying it out. Asking about a person is put on record.
+// Explain takes a decision without carrying it out. Asking about a person is put on record, whether
+// or not there is such a person.
 func (s *Service) Explain(ctx context.Context, caller Caller, q Question) (*Explanation, error) {
 	asked, err := s.askedAttributes(q.Attributes)
 	if err != nil {
@@ -58,17 +59,27 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 	if q.State != nil {
 		return *q.State, nil
 	}
+	if q.Subject == nil {
+		return privacy.SubjectState{}, privacy.Invalid("invalid_subject", "give a subject or a state, one of the two")
+	}
 	ids, err := s.resolve(ctx, []SubjectRef{*q.Subject})
 	if err != nil {
 		return privacy.SubjectState{}, err
 	}
 	now := s.instant()
-	_, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, ids, now)
+	_, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, known(ids), now)
 	if err != nil {
 		return privacy.SubjectState{}, err
 	}
+	draft := audit.Draft{At: now, Action: audit.ActionDecisionExplain, Client: caller.Client, RequestID: caller.Request, Purpose: q.Purpose}
+	if len(snapshots) > 0 {
+		draft.Subject = snapshots[0].Subject.ID
+	}
+	if err := s.record(ctx, draft); err != nil {
+		return privacy.SubjectState{}, err
+	}
 	if len(snapshots) == 0 {
-		return privacy.SubjectState{}, privacy.NotFound("subject_not_found", "there is no such subject")
+		return privacy.SubjectState{}, errNoSubject
 	}
 	row := &snapshots[0].Subject
 	key, err := s.keyring.Subject(ctx, row.ID, row.Slot)
@@ -77,10 +88,6 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 	}
 	st, err := openState(key, row)
 	if err != nil {
-		return privacy.SubjectState{}, err
-	}
-	draft := audit.Draft{At: now, Action: audit.ActionDecisionExplain, Client: caller.Client, RequestID: caller.Request, Subject: row.ID, Purpose: q.Purpose}
-	if err := s.record(ctx, draft); err != nil {
 		return privacy.SubjectState{}, err
 	}
 	return s.policyState(revision, st, snapshots[0].Consent, now), nil

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -54,9 +55,9 @@ func (s *Service) upsertOnce(ctx context.Context, once Once, answer any, work fu
 	if once.Key == "" {
 		return work()
 	}
-	replayed := true
-	if err := s.writeOnce(ctx, once, answer, func(*store.Tx) error { replayed = false; return errNotYet }); err != errNotYet && (err != nil || replayed) { //nolint:errorlint // a sentinel of this file
-		return err
+	err := s.writeOnce(ctx, once, answer, func(*store.Tx) error { return errNotYet })
+	if !errors.Is(err, errNotYet) {
+		return err // nil when the answer was kept
 	}
 	if err := work(); err != nil {
 		return err

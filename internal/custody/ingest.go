@@ -8,7 +8,6 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/catalogue"
-	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -111,18 +110,18 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 		switch {
 		case !unique:
 			results[i].Err = privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
-		case !owner.IsZero():
-			results[i] = s.update(ctx, caller, owner, profiles[i], keys[i])
-			if isSystemic(results[i].Err) {
-				return nil, results[i].Err
-			}
 		case slices.ContainsFunc(keys[i], func(k store.IdentifierKey) bool { return claimed[k] }):
 			again = append(again, i) // the same person twice in one batch: the second updates the first
-		default:
-			for _, k := range keys[i] {
-				claimed[k] = true
+			claim(claimed, keys[i])
+		case !owner.IsZero():
+			results[i] = s.update(ctx, caller, owner, profiles[i], keys[i])
+			if privacy.KindOf(results[i].Err) == privacy.KindUnavailable {
+				return nil, results[i].Err
 			}
+			own(found, keys[i], results[i].ID)
+		default:
 			fresh = append(fresh, i)
+			claim(claimed, keys[i])
 		}
 	}
 	lost, err := s.create(ctx, caller, profiles, keys, fresh, results)
@@ -151,12 +150,22 @@ func soleOwner(found map[store.IdentifierKey]privacy.SubjectID, keys []store.Ide
 	return owner, true
 }
 
-func isSystemic(err error) bool {
-	if err == nil {
-		return false
+// claim marks keys as those of a profile that is yet to be stored, so that a later one of the same batch
+// waits for it.
+func claim(claimed map[store.IdentifierKey]bool, keys []store.IdentifierKey) {
+	for _, key := range keys {
+		claimed[key] = true
 	}
-	kind := privacy.KindOf(err)
-	return kind == privacy.KindUnavailable || kind == privacy.KindInternal
+}
+
+// own marks keys as those of a subject who was just updated, unless that failed.
+func own(found map[store.IdentifierKey]privacy.SubjectID, keys []store.IdentifierKey, owner privacy.SubjectID) {
+	if owner.IsZero() {
+		return
+	}
+	for _, key := range keys {
+		found[key] = owner
+	}
 }
 
 // errLostClaim rolls a creation back when somebody else has created one of the people.
@@ -211,78 +220,6 @@ func (s *Service) create(ctx context.Context, caller Caller, profiles []Profile,
 	return false, nil
 }
 
-func (s *Service) sealNew(ctx context.Context, profiles []Profile, keys [][]store.IdentifierKey, fresh []int, at time.Time) ([]store.NewSubject, error) {
-	subjects := make([]store.NewSubject, len(fresh))
-	slots := newSlots{service: s, want: len(fresh)}
-	for n, i := range fresh {
-		id, err := privacy.NewSubjectID(at, s.random)
-		if err != nil {
-			return nil, err
-		}
-		slot, key, err := slots.next(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if subjects[n], err = s.sealProfile(id, slot, key, &profiles[i], keys[i], at); err != nil {
-			return nil, err
-		}
-	}
-	return subjects, nil
-}
-
-func (s *Service) sealProfile(id privacy.SubjectID, slot privacy.KeySlot, key *keyring.Subject, profile *Profile, keys []store.IdentifierKey, at time.Time) (store.NewSubject, error) {
-	subject := store.NewSubject{Subject: store.Subject{ID: id, Slot: slot, Version: 1}}
-	st := state{regime: profile.Regime, values: make(map[privacy.AttributeName]privacy.Cleartext)}
-	for _, field := range profile.Attributes {
-		if field.Delete {
-			continue
-		}
-		value, err := s.sealValue(key, field, 1, profile.Source, profile.collected(at))
-		if err != nil {
-			return subject, err
-		}
-		subject.Values = append(subject.Values, value)
-		if s.isState(field.Attribute.Name) {
-			st.values[field.Attribute.Name] = field.Value
-		}
-	}
-	var err error
-	if subject.Identifiers, err = s.sealIdentifiers(key, profile, keys); err != nil {
-		return subject, err
-	}
-	subject.Subject.State, err = st.seal(key, s.catalogue.StateAttributes(), 1)
-	return subject, err
-}
-
-func (s *Service) sealValue(key *keyring.Subject, field ProfileValue, version uint32, source string, collected time.Time) (store.Value, error) {
-	sealed, err := key.Seal(keyring.KindAttribute, field.Attribute.ID, version, field.Value)
-	expires, _ := field.Attribute.Expiry(collected)
-	return store.Value{Attribute: field.Attribute.ID, Version: version, Sealed: sealed, Source: source, CollectedAt: collected, ExpiresAt: expires}, err
-}
-
-func (s *Service) sealIdentifiers(key *keyring.Subject, profile *Profile, keys []store.IdentifierKey) ([]store.Identifier, error) {
-	var identifiers []store.Identifier
-	for _, d := range profile.Identifiers {
-		k := s.identifierKey(d)
-		if !slices.Contains(keys, k) || slices.ContainsFunc(identifiers, func(have store.Identifier) bool { return have.Key == k }) {
-			continue
-		}
-		sealed, err := key.Seal(keyring.KindIdentifier, d.Type.ID, 1, d.Value)
-		if err != nil {
-			return nil, err
-		}
-		identifiers = append(identifiers, store.Identifier{Key: k, Sealed: sealed, Verified: d.Verified, Source: profile.Source})
-	}
-	return identifiers, nil
-}
-
-func (p *Profile) collected(at time.Time) time.Time {
-	if p.CollectedAt.IsZero() {
-		return at
-	}
-	return p.CollectedAt.UTC().Truncate(time.Microsecond)
-}
-
 func (s *Service) identifierKey(d ProfileIdentifier) store.IdentifierKey {
 	return store.IdentifierKey{Type: d.Type.ID, Index: s.keyring.BlindIndex(d.Type.Type, d.Value)}
 }
@@ -295,10 +232,6 @@ func (s *Service) identifierKeys(identifiers []ProfileIdentifier) []store.Identi
 		}
 	}
 	return keys
-}
-
-func (s *Service) isState(name privacy.AttributeName) bool {
-	return slices.Contains(s.catalogue.StateAttributes(), name)
 }
 
 func attributeNames(fields []ProfileValue) []privacy.AttributeName {

@@ -19,7 +19,7 @@ func (s *Service) Lookup(ctx context.Context, caller Caller, identifier ProfileI
 		return privacy.SubjectID{}, err
 	}
 	if ids[0].IsZero() {
-		return ids[0], privacy.NotFound("subject_not_found", "there is no such subject")
+		return ids[0], errNoSubject
 	}
 	return ids[0], nil
 }
@@ -31,7 +31,9 @@ func (s *Service) Subject(ctx context.Context, ref SubjectRef) (privacy.SubjectI
 		return privacy.SubjectID{}, err
 	}
 	if ids[0].IsZero() {
-		return ids[0], privacy.NotFound("subject_not_found", "there is no such subject")
+		return ids[0], errNoSubject
 	}
 	return ids[0], nil
 }
+
+var errNoSubject = privacy.NotFound("subject_not_found", "there is no such subject")

@@ -12,7 +12,9 @@ import (
 // systemClient is who acts when the service itself does.
 const systemClient privacy.ClientID = "consentry"
 
-// PublishDefault puts the built-in policy in force unless it is already. It is run at start.
+// PublishDefault puts the built-in policy in force where nothing is, or where what is in force is another
+// version's built-in policy; what somebody published stays. It is run at start, and gives the
+// revision in force after it.
 func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error) {
 	revision, err := policy.Default(s.catalogue.PolicyData())
 	if err != nil {
@@ -24,6 +26,10 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 	}
 	at := s.instant()
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		current, err := tx.Publication(ctx)
+		if err != nil || current.By != "" && current.By != systemClient {
+			return err
+		}
 		published, err := tx.PublishRevision(ctx, revision.ID, content, systemClient, at)
 		if err != nil || !published {
 			return err
@@ -37,7 +43,7 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 	if err != nil {
 		return "", err
 	}
-	return revision.ID, s.policy.Load(ctx, revision)
+	return s.revision(ctx)
 }
 
 // revision gives the revision in force, compiled and ready to decide.

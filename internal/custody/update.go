@@ -37,11 +37,11 @@ func (s *Service) update(ctx context.Context, caller Caller, id privacy.SubjectI
 // updateInside does the work of an update in a transaction that holds the subject: writes to one
 // subject follow each other, so no version is lost and no change overwritten unseen.
 func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller, id privacy.SubjectID, profile Profile, keys []store.IdentifierKey) ([]privacy.AttributeName, error) {
-	at := s.instant()
 	row, err := tx.LockSubject(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	at := s.instant() // after the wait for the lock: who writes later has the later time
 	key, err := s.keyring.Subject(ctx, id, row.Slot)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller,
 	if err != nil {
 		return nil, err
 	}
-	fields := notStale(profile.Attributes, stored, profile.collected(at))
+	fields := notStale(&profile, stored)
 	if err := s.writeValues(ctx, tx, key, id, fields, stored, &profile, at); err != nil {
 		return nil, err
 	}
@@ -106,41 +106,34 @@ func (s *Service) bindIdentifiers(ctx context.Context, tx *store.Tx, key *keyrin
 	return tx.AddIdentifiers(ctx, id, identifiers, at)
 }
 
-// notStale drops fields that the subject holds from a later collection: an old export that is
-// imported today must not undo what the customer corrected yesterday.
-func notStale(fields []ProfileValue, stored map[privacy.AttributeID]store.Value, collected time.Time) []ProfileValue {
-	return slices.DeleteFunc(slices.Clone(fields), func(f ProfileValue) bool {
-		have, ok := stored[f.Attribute.ID]
-		return ok && have.CollectedAt.After(collected)
+// notStale drops fields that the subject holds, or had deleted, at a later collection: an old export
+// that is imported today must not undo what the customer corrected yesterday. What
+// comes without a time of collection is said now, and always counts.
+func notStale(profile *Profile, stored map[privacy.AttributeID]store.Value) []ProfileValue {
+	if profile.CollectedAt.IsZero() {
+		return profile.Attributes
+	}
+	return slices.DeleteFunc(slices.Clone(profile.Attributes), func(f ProfileValue) bool {
+		return stored[f.Attribute.ID].CollectedAt.After(profile.CollectedAt)
 	})
 }
 
 func (s *Service) writeValues(ctx context.Context, tx *store.Tx, key *keyring.Subject, id privacy.SubjectID, fields []ProfileValue, stored map[privacy.AttributeID]store.Value, profile *Profile, at time.Time) error {
-	var puts []store.Value
-	var deletes []privacy.AttributeID
-	for _, field := range fields {
-		if field.Delete {
-			deletes = append(deletes, field.Attribute.ID)
-			continue
-		}
-		value, err := s.sealValue(key, field, stored[field.Attribute.ID].Version+1, profile.Source, profile.collected(at))
-		if err != nil {
-			return err
-		}
-		puts = append(puts, value)
-	}
-	if len(deletes) > 0 {
-		if err := tx.DeleteValues(ctx, id, deletes); err != nil {
-			return err
-		}
-	}
-	if len(puts) == 0 {
+	if len(fields) == 0 {
 		return nil
 	}
-	return tx.PutValues(ctx, id, puts, at)
+	values := make([]store.Value, len(fields))
+	for i, field := range fields {
+		var err error
+		if values[i], err = s.sealValue(key, field, stored[field.Attribute.ID].Version+1, profile, at); err != nil {
+			return err
+		}
+	}
+	return tx.PutValues(ctx, id, values, at)
 }
 
-// writeState seals the subject's policy state anew when anything in it has changed.
+// writeState seals the subject's policy state anew under the next version, which rises with every
+// write about the subject.
 func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, fields []ProfileValue, regime privacy.Regime, at time.Time) error {
 	st, err := openState(key, &row)
 	if err != nil {

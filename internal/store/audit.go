@@ -12,16 +12,15 @@ import (
 
 // AppendAudit writes a batch of entries beside the change they describe.
 func (t *Tx) AppendAudit(ctx context.Context, batch audit.Batch) error {
-	if len(batch.Entries) == 0 {
-		return nil
-	}
 	return wrap(t.tx.SendBatch(ctx, auditStatements(batch)).Close(), "write audit entries")
 }
 
 // CommitAudit writes a batch in a transaction of its own, in one round trip.
 func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) error {
-	// A pgx batch outside a transaction runs as one implicit transaction.
-	return wrap(s.pool.SendBatch(ctx, auditStatements(batch)).Close(), "commit audit entries")
+	return again(func() error {
+		// A pgx batch outside a transaction runs as one implicit transaction.
+		return wrap(s.pool.SendBatch(ctx, auditStatements(batch)).Close(), "commit audit entries")
+	})
 }
 
 func auditStatements(batch audit.Batch) *pgx.Batch {

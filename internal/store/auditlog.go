@@ -66,20 +66,28 @@ type pendingBatch struct {
 	Entries int
 }
 
+// stepEntries bounds the entries of one step, unless its first batch alone has more.
+const stepEntries = 20_000
+
 func (t *Tx) pendingBatches(ctx context.Context, limit int) ([]pendingBatch, error) {
 	rows, err := t.tx.Query(ctx, `SELECT batch_id, entries FROM audit_batch ORDER BY batch_id LIMIT $1`, limit)
 	if err != nil {
 		return nil, wrap(err, "read pending audit batches")
 	}
 	pending, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pendingBatch])
+	entries := 0
+	for i := range pending {
+		if entries += pending[i].Entries; i > 0 && entries > stepEntries {
+			return pending[:i], nil
+		}
+	}
 	return pending, wrap(err, "read pending audit batches")
 }
 
 func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending []pendingBatch, at time.Time, notary Notary) error {
-	batches, expected := make([][16]byte, len(pending)), 0
+	batches := make([][16]byte, len(pending))
 	for i := range pending {
 		batches[i] = pending[i].ID
-		expected += pending[i].Entries
 	}
 	rows, err := t.tx.Query(ctx, selectEntries+` WHERE batch_id = ANY($1) ORDER BY batch_id, id`, batches)
 	if err != nil {
@@ -89,7 +97,7 @@ func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending []pendin
 	if err != nil {
 		return wrap(err, "read pending audit entries")
 	}
-	if len(entries) != expected {
+	if !areComplete(pending, entries) {
 		return privacy.NewError(privacy.KindInternal, "audit_entries_lost", "a batch on the audit queue does not have the entries it was written with")
 	}
 	leaves := make([]audit.Hash, len(entries))
@@ -105,6 +113,23 @@ func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending []pendin
 	}
 	_, err = t.tx.Exec(ctx, `DELETE FROM audit_batch WHERE batch_id = ANY($1)`, batches)
 	return wrap(err, "take batches off the queue")
+}
+
+// areComplete reports whether each batch has the entries it was written with, numbered from
+// zero: one that has lost an entry is not made up for by another that has gained one.
+func areComplete(pending []pendingBatch, entries []audit.Entry) bool {
+	for _, batch := range pending {
+		if len(entries) < batch.Entries {
+			return false
+		}
+		for i := range batch.Entries {
+			if name := entries[i].Name; name.BatchID != batch.ID || int(name.ID) != i {
+				return false
+			}
+		}
+		entries = entries[batch.Entries:]
+	}
+	return len(entries) == 0
 }
 
 func (t *Tx) storeGrowth(ctx context.Context, growth audit.Growth, entries []audit.Entry) error {

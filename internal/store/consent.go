@@ -133,10 +133,3 @@ func scopeTexts(scopes []privacy.ConsentScope) []string {
 	}
 	return texts
 }
-
-func timeOrZero(at *time.Time) time.Time {
-	if at == nil {
-		return time.Time{}
-	}
-	return *at
-}

@@ -64,7 +64,7 @@ const selectSnapshots = `
 	LEFT JOIN LATERAL (
 		SELECT array_agg(a.attribute_id) AS attributes, array_agg(a.version) AS versions, array_agg(a.sealed) AS sealed
 		FROM attribute_value a
-		WHERE a.subject_id = s.subject_id AND a.attribute_id = ANY($2) AND (a.expires_at IS NULL OR a.expires_at > $4)
+		WHERE a.subject_id = s.subject_id AND a.attribute_id = ANY($2) AND a.sealed IS NOT NULL AND (a.expires_at IS NULL OR a.expires_at > $4)
 	) v ON true
 	WHERE s.subject_id = ANY($3)`
 

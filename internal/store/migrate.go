@@ -61,7 +61,7 @@ func withProvider(url string, use func(*goose.Provider) error) error {
 	if err != nil {
 		return privacy.Internal(err, "read the migrations")
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second, for five minutes
 	if err != nil {
 		return privacy.Internal(err, "make the migration lock")
 	}

@@ -37,24 +37,38 @@ func (s *Store) Revision(ctx context.Context, id privacy.RevisionID) ([]byte, er
 	return content, wrap(err, "read a revision")
 }
 
+// Publication is a revision and who put it in force.
+type Publication struct {
+	Revision privacy.RevisionID
+	By       privacy.ClientID
+}
+
+// Publication reads what is in force, and holds it there until the transaction ends. It is the
+// zero Publication when nothing was ever published.
+func (t *Tx) Publication(ctx context.Context) (Publication, error) {
+	if _, err := t.tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('consentry publication'))`); err != nil {
+		return Publication{}, wrap(err, "lock the publications")
+	}
+	var current Publication
+	err := t.tx.QueryRow(ctx, `SELECT revision_id, published_by FROM publication ORDER BY number DESC LIMIT 1`).Scan(&current.Revision, &current.By)
+	if isNoRows(err) {
+		return Publication{}, nil
+	}
+	return current, wrap(err, "read the publication in force")
+}
+
 // PublishRevision stores a revision if it is new and puts it in force. It reports false, and
 // changes nothing, when that revision is in force already.
 func (t *Tx) PublishRevision(ctx context.Context, id privacy.RevisionID, content []byte, by privacy.ClientID, at time.Time) (published bool, err error) {
-	// One publication at a time; the number orders them.
-	if _, err := t.tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('consentry publication'))`); err != nil {
-		return false, wrap(err, "lock the publications")
-	}
-	current, err := scanRevision(t.tx.QueryRow(ctx, selectRevision))
-	if err == nil && current == id {
-		return false, nil
-	}
-	if err != nil && privacy.CodeOf(err) != "policy_unavailable" {
-		return false, wrap(err, "read the current revision")
+	current, err := t.Publication(ctx)
+	if err != nil || current.Revision == id {
+		return false, err
 	}
 	_, err = t.tx.Exec(ctx, `INSERT INTO revision (revision_id, content, created_by, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, content, by, at)
 	if err != nil {
 		return false, wrap(err, "store a revision")
 	}
+	// The lock on the publications makes the next number ours.
 	_, err = t.tx.Exec(ctx, `INSERT INTO publication (number, revision_id, published_by, published_at)
 		SELECT coalesce(max(number), 0) + 1, $1, $2, $3 FROM publication`, id, by, at)
 	return err == nil, wrap(err, "publish a revision")

@@ -4,7 +4,7 @@
 //
 // Writes happen inside [Store.Write], which runs a function in one transaction and
 // runs it again when PostgreSQL reports a serialization failure or a deadlock. The function must
-// therefore do nothing but database work and pure computation. Each write carries the
+// therefore change nothing but the database and what it computes. Each write carries the
 // audit entries that describe it, in the same transaction.
 //
 // The schema is laid out so that Citus can distribute it: every per-subject table is keyed by
@@ -13,7 +13,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -39,7 +38,8 @@ type Config struct {
 	StatementLimit time.Duration   // server-side statement_timeout; 0: 30 s
 }
 
-// Open connects. It fails with KindUnavailable when the database cannot be reached.
+// Open connects. It fails with KindUnavailable when the database cannot be reached, or is one that
+// takes no writes: a replica may lag behind a withdrawal.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	poolConfig, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
@@ -51,17 +51,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	poolConfig.ConnConfig.ConnectTimeout = orDefault(cfg.ConnectTimeout, 5*time.Second)
 	poolConfig.ConnConfig.Tracer = cfg.Tracer
+	poolConfig.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	limit := orDefault(cfg.StatementLimit, 30*time.Second)
 	poolConfig.ConnConfig.RuntimeParams["statement_timeout"] = milliseconds(limit)
 	poolConfig.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(limit)
 	poolConfig.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, wrap(err, "connect")
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, unavailable(err)
+		return nil, wrap(err, "connect")
 	}
 	return &Store{pool: pool}, nil
 }
@@ -71,10 +72,7 @@ func (s *Store) Close() { s.pool.Close() }
 
 // Ready reports whether the database answers.
 func (s *Store) Ready(ctx context.Context) error {
-	if err := s.pool.Ping(ctx); err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return wrap(s.pool.Ping(ctx), "ask for the database")
 }
 
 // Stats gives the state of the pool, for metrics.
@@ -83,35 +81,47 @@ func (s *Store) Stats() *pgxpool.Stat { return s.pool.Stat() }
 // Tx is one transaction of [Store.Write].
 type Tx struct{ tx pgx.Tx }
 
-// writeAttempts bounds how often a transaction is tried when it loses to another one.
-const writeAttempts = 10
+const (
+	writeAttempts = 10               // when a transaction keeps losing to another one
+	endWithin     = 10 * time.Second // how long a commit or a rollback may take
+)
 
 // Write runs work in a transaction and commits it. It runs work again, from the start,
-// after a serialization failure or a deadlock, up to ten times.
+// after a serialization failure or a deadlock, up to ten times. A caller who leaves
+// stops the work, but not a commit under way: a write that is reported as failed because
+// somebody stopped waiting, and happens all the same, would be the worst of both.
 func (s *Store) Write(ctx context.Context, work func(tx *Tx) error) error {
-	var err error
-	for range writeAttempts {
-		err = s.writeOnce(ctx, work)
-		if !isRetryable(err) {
-			return wrap(err, "write")
-		}
-	}
-	return privacy.Unavailable(err, "database_busy", "the database is busy with the same records; try again")
+	return again(func() error { return s.writeOnce(ctx, work) })
 }
 
 func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {
-		return err
+		return wrap(err, "begin")
 	}
-	defer func() {
-		// A rollback must reach the server even when the caller has gone.
-		_ = tx.Rollback(context.WithoutCancel(ctx))
-	}()
+	defer func() { _ = end(ctx, tx.Rollback) }() // nothing is left to roll back after a commit
 	if err := work(&Tx{tx: tx}); err != nil {
-		return err
+		return wrap(err, "write")
 	}
-	return tx.Commit(ctx)
+	return wrap(end(ctx, tx.Commit), "commit")
+}
+
+// end lets the end of a transaction reach the server even when the caller has gone.
+func end(ctx context.Context, how func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	return how(ctx)
+}
+
+// again makes an attempt up to ten times, as long as it loses to other transactions.
+func again(attempt func() error) error {
+	var err error
+	for range writeAttempts {
+		if err = attempt(); !isRetryable(err) {
+			return err
+		}
+	}
+	return err
 }
 
 // twoPhase makes Citus commit in two phases when the transaction also writes tables that are
@@ -125,60 +135,4 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
-}
-
-// SQLSTATE codes that are told apart (PostgreSQL manual, appendix A).
-const (
-	codeSerializationFailure = "40001"
-	codeDeadlock             = "40P01"
-)
-
-func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
-
-func sqlState(err error) string {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		return pgErr.Code
-	}
-	return ""
-}
-
-func isRetryable(err error) bool {
-	state := sqlState(err)
-	return state == codeSerializationFailure || state == codeDeadlock
-}
-
-// wrap gives a database error its kind. PostgreSQL's message, detail and parameters can hold row
-// content, so only the SQLSTATE goes on; a failure below SQL is unavailability.
-func wrap(err error, doing string) error {
-	if err == nil {
-		return nil
-	}
-	var known *privacy.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	if isRetryable(err) {
-		return err // Write looks at it
-	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		if class := pgErr.Code[:2]; class == "57" || class == "53" || class == "08" {
-			return privacy.Unavailable(&stateError{pgErr.Code}, "database_unavailable", "the database is not available; try again")
-		}
-		return privacy.Internal(&stateError{pgErr.Code}, doing)
-	}
-	return unavailable(err)
-}
-
-// stateError is what is left of a PostgreSQL error once its texts are dropped.
-type stateError struct{ code string }
-
-func (e *stateError) Error() string { return "SQLSTATE " + e.code }
-
-func unavailable(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return privacy.Unavailable(err, "database_timeout", "the database did not answer in time; try again")
-	}
-	return privacy.Unavailable(errors.New("connection failed"), "database_unavailable", "the database is not available; try again")
 }

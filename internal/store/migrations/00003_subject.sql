@@ -35,12 +35,14 @@ CREATE TABLE subject_identifier (
     PRIMARY KEY (subject_id, type, blind_index)
 );
 
--- One row per field. The version is part of the seal, and rises with every write.
+-- One row per field. The version is part of the seal, and rises with every write. A field that was
+-- deleted keeps its row without the value, so that an older copy from some
+-- other system does not bring it back unnoticed.
 CREATE TABLE attribute_value (
     subject_id   uuid NOT NULL REFERENCES subject,
     attribute_id integer NOT NULL CHECK (attribute_id BETWEEN 1 AND 65535),
     version      bigint NOT NULL CHECK (version BETWEEN 1 AND 4294967295),
-    sealed       bytea NOT NULL,
+    sealed       bytea,
     source       text NOT NULL,
     collected_at timestamptz NOT NULL,
     expires_at   timestamptz,
