@@ -27,6 +27,8 @@ type Config struct {
 	Version   string
 	PerSecond float64 // requests a second and client; 0: 1,000
 	Burst     int     // 0: twice PerSecond
+	// BodyWithin is how long a body may take to arrive, imports apart; 0: 30 s.
+	BodyWithin time.Duration
 }
 
 // API serves the vault over HTTP.
@@ -36,6 +38,7 @@ type API struct {
 	log      *slog.Logger
 	now      func() time.Time
 	limiter  *limiter
+	body     time.Duration // see Config.BodyWithin
 	metrics  *metrics
 	huma     huma.API
 	handler  http.Handler
@@ -59,17 +62,17 @@ func New(c Config) *API {
 	if c.Burst == 0 {
 		c.Burst = int(2 * c.PerSecond)
 	}
+	if c.BodyWithin == 0 {
+		c.BodyWithin = 30 * time.Second
+	}
 	mux := http.NewServeMux()
 	a := &API{service: c.Service, verifier: c.Verifier, log: c.Log, now: c.Now,
-		limiter: newLimiter(c.PerSecond, c.Burst), metrics: newMetrics(c.Registry)}
+		limiter: newLimiter(c.PerSecond, c.Burst), body: c.BodyWithin, metrics: newMetrics(c.Registry)}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
 	a.routes()
 	mux.Handle("GET /metrics", a.metrics.handler())
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, newProblem(r.Context(), http.StatusNotFound, "no_such_route", "there is nothing at this path and method; see /docs"))
-	})
-	a.handler = a.observe(mux)
+	a.handler = a.observe(route(mux))
 	return a
 }
 
@@ -90,6 +93,7 @@ func humaConfig(version string) huma.Config {
 	config.Info.Description = "A consent and profile vault. Profiles lie sealed field by field; every release is decided on consent and purpose, and put on record first."
 	config.CreateHooks = nil // no $schema links in answers
 	config.RejectUnknownQueryParameters = true
+	config.SchemasPath = "" // they are in the document
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		bearerScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "RS256, ES256 or EdDSA; iss, aud and exp are checked; roles says what the caller may do."},
@@ -140,7 +144,10 @@ func registerOpen[I, O any](a *API, op huma.Operation, answer flow[I, O]) {
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = maxBody
 	}
-	op.BodyReadTimeout = 30 * time.Second
+	op.BodyReadTimeout = a.body
+	if op.Method != http.MethodGet && len(op.Middlewares) == 0 {
+		op.Middlewares = huma.Middlewares{takes("application/json")}
+	}
 	huma.Register(a.huma, op, func(ctx context.Context, input *I) (*O, error) {
 		output, err := answer(ctx, custody.Caller{Caller: callerFrom(ctx), Request: requestFrom(ctx).id}, input)
 		if err != nil {

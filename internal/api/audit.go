@@ -8,7 +8,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -31,8 +30,8 @@ type AuditEntry struct {
 
 type entriesInput struct {
 	Subject string    `query:"subject" maxLength:"64"`
-	Client  string    `query:"client" maxLength:"64"`
-	Purpose string    `query:"purpose" maxLength:"64"`
+	Client  string    `query:"client" maxLength:"64" pattern:"^[a-z0-9._-]+$"`
+	Purpose string    `query:"purpose" maxLength:"64" pattern:"^[a-z0-9._-]+$"`
 	Since   time.Time `query:"since"`
 	Until   time.Time `query:"until"`
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -60,11 +59,11 @@ type replayOutput struct {
 
 type checkpointOutput struct {
 	Body struct {
-		Size     uint64      `json:"size" doc:"The number of entries."`
-		Root     audit.Hash  `json:"root"`
-		Note     string      `json:"note" doc:"The signed checkpoint (C2SP tlog-checkpoint)."`
-		SignedAt time.Time   `json:"signed_at"`
-		Keys     []audit.Key `json:"keys" doc:"The public keys that checkpoints are signed with (C2SP signed note verifier keys)."`
+		Size     uint64           `json:"size" doc:"The number of entries."`
+		Root     custody.LogHash  `json:"root"`
+		Note     string           `json:"note" doc:"The signed checkpoint (C2SP tlog-checkpoint)."`
+		SignedAt time.Time        `json:"signed_at"`
+		Keys     []custody.LogKey `json:"keys" doc:"The public keys that checkpoints are signed with (C2SP signed note verifier keys)."`
 	}
 }
 
@@ -74,13 +73,13 @@ type inclusionInput struct {
 
 type inclusionOutput struct {
 	Body struct {
-		Entry      string       `json:"entry"`
-		Index      uint64       `json:"index"`
-		Leaf       []byte       `json:"leaf" doc:"The bytes that the leaf hash is of, in base64."`
-		LeafHash   audit.Hash   `json:"leaf_hash"`
-		Proof      []audit.Hash `json:"proof"`
-		Size       uint64       `json:"size"`
-		Checkpoint string       `json:"checkpoint"`
+		Entry      string            `json:"entry"`
+		Index      uint64            `json:"index"`
+		Leaf       []byte            `json:"leaf" doc:"The bytes that the leaf hash is of, in base64."`
+		LeafHash   custody.LogHash   `json:"leaf_hash"`
+		Proof      []custody.LogHash `json:"proof"`
+		Size       uint64            `json:"size"`
+		Checkpoint string            `json:"checkpoint"`
 	}
 }
 
@@ -91,9 +90,9 @@ type consistencyInput struct {
 
 type consistencyOutput struct {
 	Body struct {
-		From  uint64       `json:"from"`
-		To    uint64       `json:"to"`
-		Proof []audit.Hash `json:"proof"`
+		From  uint64            `json:"from"`
+		To    uint64            `json:"to"`
+		Proof []custody.LogHash `json:"proof"`
 	}
 }
 
@@ -119,7 +118,7 @@ func (a *API) listEntries(ctx context.Context, _ custody.Caller, input *entriesI
 		}
 	}
 	if input.Cursor != "" {
-		if filter.Before, err = audit.ParseEntryName(input.Cursor); err != nil {
+		if filter.Before, err = custody.ParseEntryName(input.Cursor); err != nil {
 			return nil, errInvalidCursor
 		}
 	}
@@ -153,7 +152,7 @@ func auditEntry(d *custody.EntryDetail) AuditEntry {
 }
 
 func (a *API) getEntry(ctx context.Context, _ custody.Caller, input *entryInput) (*entryOutput, error) {
-	name, err := audit.ParseEntryName(input.Entry)
+	name, err := custody.ParseEntryName(input.Entry)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +164,7 @@ func (a *API) getEntry(ctx context.Context, _ custody.Caller, input *entryInput)
 }
 
 func (a *API) replayEntry(ctx context.Context, _ custody.Caller, input *entryInput) (*replayOutput, error) {
-	name, err := audit.ParseEntryName(input.Entry)
+	name, err := custody.ParseEntryName(input.Entry)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +188,7 @@ func (a *API) getCheckpoint(ctx context.Context, _ custody.Caller, _ *struct{}) 
 }
 
 func (a *API) proveInclusion(ctx context.Context, _ custody.Caller, input *inclusionInput) (*inclusionOutput, error) {
-	name, err := audit.ParseEntryName(input.Entry)
+	name, err := custody.ParseEntryName(input.Entry)
 	if err != nil {
 		return nil, err
 	}

@@ -6,44 +6,56 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
+	"net/http"
 )
 
 // bodyError says what is wrong with a body, in words that do not repeat it.
-type bodyError struct{ code, detail string }
+type bodyError struct {
+	status       int
+	code, detail string
+}
 
+// Error gives the code alone: it travels through Huma as a text, and is known again by it.
 func (e *bodyError) Error() string { return e.code }
 
 var (
-	errMalformedJSON = &bodyError{"malformed_json", "the body is not well formed JSON of the documented shape"}
-	errNotUTF8       = &bodyError{"invalid_utf8", "the body is not valid UTF-8"}
-	errNUL           = &bodyError{"nul_character", "the body contains a NUL character"}
-	errTooDeep       = &bodyError{"json_too_deep", "the JSON is nested deeper than 32 levels"}
+	errMalformedJSON = &bodyError{http.StatusBadRequest, "malformed_json", "the body is not well formed JSON"}
+	errNotUTF8       = &bodyError{http.StatusBadRequest, "invalid_utf8", "the body is not valid UTF-8"}
+	errNUL           = &bodyError{http.StatusBadRequest, "nul_character", "the body contains a NUL character"}
+	errSurrogate     = &bodyError{http.StatusBadRequest, "lone_surrogate", "the body escapes half of a surrogate pair, which is no character"}
+	errDuplicateName = &bodyError{http.StatusBadRequest, "duplicate_name", "an object of the body has the same name twice"}
+	errTooDeep       = &bodyError{http.StatusBadRequest, "json_too_deep", "the JSON is nested deeper than 32 levels"}
+	errCutShort      = &bodyError{http.StatusBadRequest, "body_cut_short", "the body ended before its announced length"}
+	errMissingBody   = &bodyError{http.StatusBadRequest, "body_missing", "send a JSON body"}
+	errShape         = &bodyError{http.StatusUnprocessableEntity, "invalid_request", "the body does not have the documented shape"}
 )
 
-// maxDepth is deeper than any documented shape; encoding/json would go to 10,000.
-const maxDepth = 32
+// bodyErrors are those that unmarshal gives, by their text.
+var bodyErrors = map[string]*bodyError{
+	errMalformedJSON.code: errMalformedJSON, errNotUTF8.code: errNotUTF8, errNUL.code: errNUL, errSurrogate.code: errSurrogate,
+	errDuplicateName.code: errDuplicateName, errTooDeep.code: errTooDeep, errShape.code: errShape,
+}
 
-// unmarshal reads JSON strictly: UTF-8 without NUL, bounded depth, nothing after the value.
+// unmarshal reads JSON strictly: what checkText asks for, and nothing after the value.
 func unmarshal(data []byte, into any) error {
 	if err := checkText(data); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return errMalformedJSON
-	}
-	return nil
+	return classify(json.Unmarshal(data, into))
 }
 
 // unmarshalKnown is unmarshal that also refuses names the shape does not have.
 func unmarshalKnown(data []byte, into any) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errMissingBody
+	}
 	if err := checkText(data); err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return errMalformedJSON
+		return classify(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errMalformedJSON
@@ -51,33 +63,17 @@ func unmarshalKnown(data []byte, into any) error {
 	return nil
 }
 
-// checkText looks at the bytes before any parser does.
-func checkText(data []byte) error {
-	if !utf8.Valid(data) {
-		return errNotUTF8
+// classify tells JSON that is broken from JSON of another shape. The parser's own words quote it.
+func classify(err error) error {
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return errMalformedJSON
+	default:
+		return errShape
 	}
-	depth, inString := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == 0:
-			return errNUL
-		case inString && c == '\\':
-			if bytes.HasPrefix(data[i+1:], []byte("u0000")) {
-				return errNUL
-			}
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return errTooDeep
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return nil
 }
 
 // typeName names the type of an error without its text.

@@ -42,11 +42,14 @@ type disclosureOutput struct {
 	Body        []byte
 }
 
-const maxAttributes = 100
+const (
+	disclosuresCreate = "disclosures-create"
+	maxAttributes     = 100
+)
 
 func (a *API) disclosureRoutes() {
 	registry := a.huma.OpenAPI().Components.Schemas
-	op := huma.Operation{OperationID: "disclosures-create", Method: http.MethodPost, Path: "/v1/disclosures", Tags: []string{"disclosure"},
+	op := huma.Operation{OperationID: disclosuresCreate, Method: http.MethodPost, Path: "/v1/disclosures", Tags: []string{"disclosure"},
 		Summary:     "Ask for attributes of subjects for a purpose",
 		Description: "Answers with the permitted values and, for every other attribute, the reason. The decisions are on record before anything is answered.",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(reflect.TypeFor[DisclosureRequest](), true, "")}}},
@@ -57,8 +60,21 @@ func (a *API) disclosureRoutes() {
 }
 
 func (a *API) disclose(ctx context.Context, caller custody.Caller, input *disclosureInput) (*disclosureOutput, error) {
+	output, err := a.answerDisclosure(ctx, caller, input.RawBody)
+	if err == nil || privacy.KindOf(err) == privacy.KindForbidden {
+		return output, err
+	}
+	// What is wrong with a request, such as that two references find one person, is told only
+	// to those who may make it.
+	if denied := a.service.Authorise(ctx, caller.Caller, disclosuresCreate, privacy.SubjectID{}); denied != nil {
+		return nil, denied
+	}
+	return nil, err
+}
+
+func (a *API) answerDisclosure(ctx context.Context, caller custody.Caller, content []byte) (*disclosureOutput, error) {
 	var body DisclosureRequest
-	if err := unmarshalKnown(input.RawBody, &body); err != nil {
+	if err := unmarshalKnown(content, &body); err != nil {
 		return nil, err
 	}
 	request, err := a.disclosureRequest(&body)

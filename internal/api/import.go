@@ -50,6 +50,7 @@ func (a *API) importRoutes() {
 	op := huma.Operation{OperationID: "subjects-import", Method: http.MethodPost, Path: "/v1/subjects/import", Tags: []string{"subjects"},
 		Summary:     "Store many profiles, streamed",
 		Description: "One profile a line in, one answer a line out, then a summary. Lines are stored in batches as they come; sending the same lines again is harmless.",
+		Middlewares: huma.Middlewares{takes("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json")},
 		RequestBody: &huma.RequestBody{Required: true, Content: ndjson(reflect.TypeFor[Subject]())},
 		Responses:   map[string]*huma.Response{"200": {Description: "One ImportLine a line, then {\"summary\": …}", Content: ndjson(reflect.TypeFor[ImportLine]())}}}
 	register(a, op, nobody, func(_ context.Context, caller custody.Caller, _ *struct{}) (*huma.StreamResponse, error) {

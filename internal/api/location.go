@@ -16,14 +16,24 @@ var words = []string{
 	"value", "verified",
 }
 
-// safeLocation gives a location back if each of its parts is one of the API's words or a number.
+// safeLocation gives a location back if each of its parts is one of the API's words or the index of
+// an item, as in body.subjects[2].id.
 func safeLocation(location string) string {
-	for part := range strings.FieldsFuncSeq(location, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		if _, known := slices.BinarySearch(words, part); !known && strings.Trim(part, "0123456789") != "" {
+	for part := range strings.SplitSeq(location, ".") {
+		word, index, indexed := strings.Cut(part, "[")
+		if _, known := slices.BinarySearch(words, word); !known {
+			return ""
+		}
+		if indexed && !isIndex(strings.TrimSuffix(index, "]")) {
 			return ""
 		}
 	}
 	return location
+}
+
+// isIndex keeps to what an index of a bounded list can be: a longer number could be a phone's.
+func isIndex(text string) bool {
+	return len(text) <= 5 && strings.Trim(text, "0123456789") == ""
 }
 
 // safeMessage keeps what the schema validator says is expected, without the part after

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,6 +39,9 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// internalDetail is all that a caller is told of a failure inside.
+const internalDetail = "something went wrong inside the vault; nothing was released"
+
 func newProblem(ctx context.Context, status int, code, detail string) *Problem {
 	return &Problem{Type: "urn:consentry:problem:" + code, Title: http.StatusText(status), Status: status, Detail: detail, Code: code,
 		RequestID: string(requestFrom(ctx).id)}
@@ -62,16 +64,17 @@ var statuses = map[privacy.Kind]int{
 func (a *API) problemFrom(ctx context.Context, err error) *Problem {
 	var body *bodyError
 	if errors.As(err, &body) {
-		return newProblem(ctx, http.StatusBadRequest, body.code, body.detail)
+		return newProblem(ctx, body.status, body.code, body.detail)
 	}
+	id := slog.String("request_id", string(requestFrom(ctx).id))
 	var known *privacy.Error
 	if !errors.As(err, &known) || known.Kind == privacy.KindInternal {
 		code := privacy.CodeOf(err)
-		a.log.ErrorContext(ctx, "request failed", slog.String("code", code), slog.String("error", internalText(known, err)))
-		return newProblem(ctx, http.StatusInternalServerError, code, "something went wrong inside the vault; nothing was released")
+		a.log.ErrorContext(ctx, "request failed", id, slog.String("code", code), slog.String("error", internalText(known, err)))
+		return newProblem(ctx, http.StatusInternalServerError, code, internalDetail)
 	}
 	if known.Kind == privacy.KindUnavailable {
-		a.log.WarnContext(ctx, "request refused", slog.String("code", known.Code), slog.String("error", known.Error()))
+		a.log.WarnContext(ctx, "request refused", id, slog.String("code", known.Code), slog.String("error", known.Error()))
 	}
 	return newProblem(ctx, statuses[known.Kind], known.Code, known.Detail)
 }
@@ -98,26 +101,44 @@ var replaceHumaErrors = sync.OnceFunc(func() {
 })
 
 func humaProblem(ctx context.Context, status int, message string, errs []error) *Problem {
-	for _, err := range errs {
-		var body *bodyError
-		if errors.As(err, &body) {
-			return newProblem(ctx, http.StatusBadRequest, body.code, body.detail)
-		}
+	if body := bodyErrorIn(message, errs); body != nil {
+		return newProblem(ctx, body.status, body.code, body.detail)
 	}
 	known, ok := humaFailures[status]
 	if !ok {
-		known = [2]string{"internal", "something went wrong inside the vault; nothing was released"}
+		status, known = http.StatusInternalServerError, humaFailures[http.StatusInternalServerError]
 	}
 	problem := newProblem(ctx, status, known[0], known[1])
-	if status == http.StatusBadRequest && strings.Contains(message, "body is required") {
-		problem.Code, problem.Detail = "body_missing", "send a JSON body"
-	}
 	for _, err := range errs {
+		if len(problem.Errors) == maxDefects {
+			break
+		}
 		if defect, ok := defectFrom(err); ok {
 			problem.Errors = append(problem.Errors, defect)
 		}
 	}
 	return problem
+}
+
+// bodyErrorIn finds what is wrong with a body among what Huma says: of an unmarshaller's error it
+// passes on the text alone, and it calls a body that breaks off a failure of the server.
+func bodyErrorIn(message string, errs []error) *bodyError {
+	switch message {
+	case "request body is required":
+		return errMissingBody
+	case "cannot read request body":
+		return errCutShort
+	}
+	for _, err := range errs {
+		var detailer huma.ErrorDetailer
+		if !errors.As(err, &detailer) || detailer.ErrorDetail() == nil {
+			continue
+		}
+		if body, ok := bodyErrors[detailer.ErrorDetail().Message]; ok {
+			return body
+		}
+	}
+	return nil
 }
 
 var humaFailures = map[int][2]string{
@@ -128,7 +149,7 @@ var humaFailures = map[int][2]string{
 	http.StatusUnsupportedMediaType:  {"unsupported_media_type", "send application/json"},
 	http.StatusUnprocessableEntity:   {"invalid_request", "the request does not fit its schema; see errors"},
 	http.StatusUnauthorized:          {"token_missing", "send a bearer token"},
-	http.StatusInternalServerError:   {"internal", "something went wrong inside the vault; nothing was released"},
+	http.StatusInternalServerError:   {"internal", internalDetail},
 }
 
 // maxDefects keeps problems short.
@@ -143,8 +164,11 @@ func defectFrom(err error) (Defect, bool) {
 	if detail == nil {
 		return Defect{}, false
 	}
-	if strings.Contains(detail.Message, "unexpected property") {
+	switch detail.Message {
+	case "unexpected property":
 		return Defect{Message: "a property that the schema does not have"}, true
+	case "unknown query parameter":
+		return Defect{Message: "a query parameter that the call does not have"}, true
 	}
 	return Defect{Location: safeLocation(detail.Location), Message: safeMessage(detail.Message)}, true
 }

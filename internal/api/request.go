@@ -75,20 +75,32 @@ func (a *API) observe(next http.Handler) http.Handler {
 		r = r.WithContext(ctx)
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("X-Request-Id", string(particulars.id))
+		rec.Header().Set("Cache-Control", "no-store") // answers hold personal data
+		rec.Header().Set("X-Content-Type-Options", "nosniff")
 		defer func() {
-			if cause := recover(); cause != nil {
-				if cause == http.ErrAbortHandler { //nolint:errorlint // the value net/http documents
-					panic(cause)
-				}
-				a.log.ErrorContext(ctx, "panic", slog.String("request_id", string(particulars.id)), slog.String("at", panicSite()))
-				if rec.status == 0 {
-					writeProblem(rec, newProblem(ctx, http.StatusInternalServerError, "internal", "something went wrong inside the vault; nothing was released"))
-				}
+			cause := recover()
+			if cause == http.ErrAbortHandler { //nolint:errorlint // the value net/http documents
+				panic(cause)
 			}
+			cutShort := cause != nil && a.survive(ctx, rec, particulars)
 			a.finish(ctx, r, rec, particulars, a.now().Sub(start))
+			if cutShort {
+				panic(http.ErrAbortHandler)
+			}
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// survive answers a request whose handler has panicked. It reports that the answer was under way already:
+// then the connection must break, lest the half of it pass for the whole.
+func (a *API) survive(ctx context.Context, rec *recorder, particulars *request) (cutShort bool) {
+	a.log.ErrorContext(ctx, "panic", slog.String("request_id", string(particulars.id)), slog.String("at", panicSite()))
+	if rec.status != 0 {
+		return true
+	}
+	writeProblem(rec, newProblem(ctx, http.StatusInternalServerError, "internal", internalDetail))
+	return false
 }
 
 func (a *API) finish(ctx context.Context, r *http.Request, rec *recorder, particulars *request, took time.Duration) {
@@ -105,7 +117,7 @@ func (a *API) finish(ctx context.Context, r *http.Request, rec *recorder, partic
 // panicSite names the functions that led to a panic, innermost first, without arguments.
 func panicSite() string {
 	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])])
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(5, pcs[:])])
 	var site []string
 	for {
 		frame, more := frames.Next()

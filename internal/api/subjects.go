@@ -73,17 +73,23 @@ func rawAttributes(values map[string]Value) map[privacy.AttributeName]json.RawMe
 	return raw
 }
 
+// timeOf gives a time that may have been left out, which further in the zero time says. The instant that
+// is the zero time must not pass for it: a consent that expires in the year 1 is not one that never does.
 func timeOf(at *time.Time) time.Time {
-	if at == nil {
+	switch {
+	case at == nil:
 		return time.Time{}
+	case at.IsZero():
+		return at.Add(time.Microsecond)
+	default:
+		return *at
 	}
-	return *at
 }
 
 // Idempotent is embedded in the input of writes that may be sent again. It is exported because Huma
 // looks into exported embedded structs only.
 type Idempotent struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"128" doc:"Makes the call safe to repeat for a day: a repeat gets the first answer."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"128" pattern:"^[!-~]+$" doc:"Makes the call safe to repeat for a day: a repeat gets the first answer."`
 	RawBody        []byte
 }
 

@@ -1,8 +1,11 @@
 package custody
 
-import "github.com/consentry/consentry/internal/store"
+import (
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/store"
+)
 
-// What the store keeps and callers see as it is, so that nobody above needs the store.
+// What the store keeps and callers see as it is, so that nobody above needs the store or the log.
 type (
 	// ConsentState is where a subject stands on one purpose.
 	ConsentState = store.ConsentState
@@ -10,4 +13,11 @@ type (
 	ConsentRecord = store.ConsentRecord
 	// AuditFilter selects audit entries.
 	AuditFilter = store.AuditFilter
+	// LogHash is a hash of the audit log's tree.
+	LogHash = audit.Hash
+	// LogKey is a public key that checkpoints are signed with.
+	LogKey = audit.Key
 )
+
+// ParseEntryName reads the name of an audit entry.
+func ParseEntryName(text string) (audit.EntryName, error) { return audit.ParseEntryName(text) }
