@@ -38,6 +38,7 @@ type commands struct {
 	Dev     devCommand     `cmd:"" help:"Run everything on this machine, with demo data."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date, or show its state."`
 	Keys    keysCommand    `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
+	Import  importCommand  `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
 	Audit   auditCommand   `cmd:"" help:"Export the audit log, or verify it offline."`
 	Token   tokenCommand   `cmd:"" help:"Make a token with a local key, for development."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
