@@ -94,6 +94,13 @@ func humaConfig(version string) huma.Config {
 	config.CreateHooks = nil // no $schema links in answers
 	config.RejectUnknownQueryParameters = true
 	config.SchemasPath = "" // they are in the document
+	config.Tags = []*huma.Tag{
+		{Name: "subjects", Description: "Profiles come in, are found, and are corrected."},
+		{Name: "consent", Description: "What subjects decided about purposes: the ledger and where it leaves them."},
+		{Name: "disclosure", Description: "Asking for attributes for a purpose, and why the answer is what it is."},
+		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
+		{Name: "operations", Description: "For whoever keeps the service running."},
+	}
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		bearerScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "RS256, ES256 or EdDSA; iss, aud and exp are checked; roles says what the caller may do."},
@@ -120,8 +127,11 @@ func (a *API) routes() {
 	a.healthRoutes()
 }
 
-// problemStatuses are documented for every operation.
-var problemStatuses = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+// problemStatuses are documented for every operation, bodyStatuses for those that take a body.
+var (
+	problemStatuses = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
+	bodyStatuses    = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}
+)
 
 // flow answers an authenticated request.
 type flow[I, O any] func(ctx context.Context, caller custody.Caller, input *I) (*O, error)
@@ -145,8 +155,11 @@ func registerOpen[I, O any](a *API, op huma.Operation, answer flow[I, O]) {
 		op.MaxBodyBytes = maxBody
 	}
 	op.BodyReadTimeout = a.body
-	if op.Method != http.MethodGet && len(op.Middlewares) == 0 {
-		op.Middlewares = huma.Middlewares{takes("application/json")}
+	if op.Method != http.MethodGet {
+		op.Errors = append(op.Errors, bodyStatuses...)
+		if len(op.Middlewares) == 0 {
+			op.Middlewares = huma.Middlewares{takes("application/json")}
+		}
 	}
 	huma.Register(a.huma, op, func(ctx context.Context, input *I) (*O, error) {
 		output, err := answer(ctx, custody.Caller{Caller: callerFrom(ctx), Request: requestFrom(ctx).id}, input)

@@ -98,7 +98,7 @@ type consistencyOutput struct {
 
 func (a *API) auditRoutes() {
 	op := func(id, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"audit"}, Errors: []int{http.StatusNotFound}}
+		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"audit"}, Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity}}
 	}
 	register(a, op("audit-entries-list", "/v1/audit/entries", "List audit entries, newest first"),
 		func(i *entriesInput) privacy.SubjectID { return idOrZero(i.Subject) }, a.listEntries)
@@ -183,7 +183,7 @@ func (a *API) getCheckpoint(ctx context.Context, _ custody.Caller, _ *struct{}) 
 	}
 	output := &checkpointOutput{}
 	output.Body.Size, output.Body.Root, output.Body.Note = checkpoint.Size, checkpoint.Tree.Root(), string(checkpoint.Note)
-	output.Body.SignedAt, output.Body.Keys = checkpoint.SignedAt, keys
+	output.Body.SignedAt, output.Body.Keys = checkpoint.SignedAt, listed(keys)
 	return output, nil
 }
 
@@ -198,7 +198,7 @@ func (a *API) proveInclusion(ctx context.Context, _ custody.Caller, input *inclu
 	}
 	output := &inclusionOutput{}
 	output.Body.Entry, output.Body.Index, output.Body.Leaf, output.Body.LeafHash = name.String(), proof.Index, proof.Entry.Leaf(), proof.LeafHash
-	output.Body.Proof, output.Body.Size, output.Body.Checkpoint = proof.Path, proof.Size, string(proof.Note)
+	output.Body.Proof, output.Body.Size, output.Body.Checkpoint = listed(proof.Path), proof.Size, string(proof.Note)
 	return output, nil
 }
 
@@ -208,6 +208,6 @@ func (a *API) proveConsistency(ctx context.Context, _ custody.Caller, input *con
 		return nil, err
 	}
 	output := &consistencyOutput{}
-	output.Body.From, output.Body.To, output.Body.Proof = input.From, size, path
+	output.Body.From, output.Body.To, output.Body.Proof = input.From, size, listed(path)
 	return output, nil
 }

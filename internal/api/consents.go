@@ -36,7 +36,7 @@ type consentOutput struct {
 // SubjectConsent is where a subject stands on a purpose.
 type SubjectConsent struct {
 	Purpose     privacy.PurposeName    `json:"purpose"`
-	Status      privacy.ConsentStatus  `json:"status"`
+	Status      privacy.ConsentStatus  `json:"status" enum:"granted,denied,withdrawn,expired"`
 	Explicit    bool                   `json:"explicit"`
 	SeparateFor []privacy.ConsentScope `json:"separate_for"`
 	By          privacy.ConsentBy      `json:"by"`
@@ -49,7 +49,7 @@ type SubjectConsent struct {
 type ConsentRecord struct {
 	ID          string                 `json:"id"`
 	Purpose     privacy.PurposeName    `json:"purpose"`
-	Action      privacy.ConsentAction  `json:"action"`
+	Action      privacy.ConsentAction  `json:"action" enum:"grant,deny,withdraw"`
 	Explicit    bool                   `json:"explicit"`
 	SeparateFor []privacy.ConsentScope `json:"separate_for"`
 	By          privacy.ConsentBy      `json:"by"`
@@ -93,9 +93,9 @@ func (a *API) consentRoutes() {
 		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		func(i *consentInput) privacy.SubjectID { return idOrZero(i.Body.Subject.ID) }, a.recordConsent)
 	register(a, huma.Operation{OperationID: "consents-list", Method: http.MethodGet, Path: "/v1/subjects/{id}/consents", Tags: []string{"consent"},
-		Summary: "Where a subject stands", Errors: []int{http.StatusNotFound}}, (*SubjectInput).about, a.listConsents)
+		Summary: "Where a subject stands", Description: "One state for each purpose anything was ever recorded for, expiry worked out as of now.", Errors: []int{http.StatusNotFound}}, (*SubjectInput).about, a.listConsents)
 	register(a, huma.Operation{OperationID: "consents-history", Method: http.MethodGet, Path: "/v1/subjects/{id}/consents/history", Tags: []string{"consent"},
-		Summary: "The ledger of a subject, newest first", Errors: []int{http.StatusNotFound}},
+		Summary: "The ledger of a subject, newest first", Description: "Append-only: nothing in it is ever changed or removed.", Errors: []int{http.StatusNotFound}},
 		func(i *historyInput) privacy.SubjectID { return i.about() }, a.consentHistory)
 }
 
@@ -124,7 +124,7 @@ func (a *API) listConsents(ctx context.Context, _ custody.Caller, input *Subject
 	output := &consentsOutput{}
 	output.Body.Consents = make([]SubjectConsent, len(states))
 	for i, s := range states {
-		output.Body.Consents[i] = SubjectConsent{Purpose: s.Purpose, Status: s.Status, Explicit: s.Explicit, SeparateFor: s.SeparateFor, By: s.By,
+		output.Body.Consents[i] = SubjectConsent{Purpose: s.Purpose, Status: s.Status, Explicit: s.Explicit, SeparateFor: listed(s.SeparateFor), By: s.By,
 			OccurredAt: s.OccurredAt, ExpiresAt: timePtr(s.ExpiresAt), UpdatedAt: s.UpdatedAt}
 	}
 	return output, err
@@ -168,7 +168,7 @@ func historyCursor(text string) (int32, error) {
 var errInvalidCursor = privacy.Invalid("invalid_cursor", "pass the cursor of the answer before, unchanged")
 
 func consentRecord(r *custody.ConsentRecord) ConsentRecord {
-	return ConsentRecord{ID: privacy.SubjectID(r.ID).String(), Purpose: r.Purpose, Action: r.Action, Explicit: r.Explicit, SeparateFor: r.SeparateFor, By: r.By,
+	return ConsentRecord{ID: privacy.SubjectID(r.ID).String(), Purpose: r.Purpose, Action: r.Action, Explicit: r.Explicit, SeparateFor: listed(r.SeparateFor), By: r.By,
 		Channel: r.Channel, Method: r.Method, OccurredAt: r.OccurredAt, ExpiresAt: timePtr(r.ExpiresAt), RecordedBy: r.RecordedBy, RecordedAt: r.RecordedAt}
 }
 

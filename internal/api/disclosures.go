@@ -14,8 +14,8 @@ import (
 // DisclosureRequest asks for attributes of subjects for a purpose.
 type DisclosureRequest struct {
 	Purpose    string       `json:"purpose" maxLength:"64" example:"marketing.email"`
-	Attributes []string     `json:"attributes" minItems:"1" maxItems:"100" doc:"Attribute names of the catalogue."`
-	Subjects   []SubjectRef `json:"subjects" minItems:"1" maxItems:"1000"`
+	Attributes []string     `json:"attributes" minItems:"1" maxItems:"100" example:"[\"given_name\",\"email\"]" doc:"Attribute names of the catalogue."`
+	Subjects   []SubjectRef `json:"subjects" minItems:"1" maxItems:"1000" doc:"Whose attributes; nobody twice."`
 }
 
 // DisclosureAnswer documents the answer; it is written by hand.
@@ -27,8 +27,28 @@ type DisclosureAnswer struct {
 // DisclosureItem is what is released about one subject: every asked attribute is in one of the two maps.
 type DisclosureItem struct {
 	Subject    *string                   `json:"subject" nullable:"true" doc:"The subject's id; null when nobody was found."`
-	Attributes map[string]Value          `json:"attributes" doc:"Released values, in the form the policy permits."`
-	Withheld   map[string]privacy.Reason `json:"withheld" doc:"The reason for every attribute that is not released."`
+	Attributes map[string]ReleasedValue  `json:"attributes" doc:"Released values, in the form the policy permits."`
+	Withheld   map[string]WithheldReason `json:"withheld" doc:"The reason for every attribute that is not released."`
+}
+
+// ReleasedValue documents a value on its way out.
+type ReleasedValue struct{}
+
+// Schema implements huma.SchemaProvider.
+func (ReleasedValue) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Description: "As it is stored, typed, where the policy permits it plain; else a text that is generalised, masked or a token."}
+}
+
+// WithheldReason documents why a value stays in.
+type WithheldReason privacy.Reason
+
+// Schema implements huma.SchemaProvider.
+func (WithheldReason) Schema(huma.Registry) *huma.Schema {
+	schema := &huma.Schema{Type: huma.TypeString}
+	for _, reason := range privacy.Reasons() {
+		schema.Enum = append(schema.Enum, reason)
+	}
+	return schema
 }
 
 // The body of a disclosure is read by hand, once: with a thousand subjects the generic
@@ -55,7 +75,7 @@ func (a *API) disclosureRoutes() {
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(reflect.TypeFor[DisclosureRequest](), true, "")}}},
 		Responses: map[string]*huma.Response{"200": {Description: "What may be released",
 			Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(reflect.TypeFor[DisclosureAnswer](), true, "")}}}},
-		Errors: []int{http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}}
+	}
 	registerOpen(a, op, a.disclose)
 }
 

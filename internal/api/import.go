@@ -18,12 +18,14 @@ import (
 	"github.com/consentry/consentry/internal/privacy"
 )
 
-// ImportLine answers one line of an import: the subject it became, or the problem with it.
+// ImportLine answers one line of an import: the subject it became, or the problem with it. The last
+// one holds the summary alone.
 type ImportLine struct {
-	Line    int      `json:"line"`
-	ID      string   `json:"id,omitempty"`
-	Created bool     `json:"created,omitempty"`
-	Problem *Problem `json:"problem,omitempty"`
+	Line    int            `json:"line,omitempty" example:"1" doc:"Which line is answered, counted from 1, blank ones too."`
+	ID      string         `json:"id,omitempty" doc:"The subject that the line became."`
+	Created bool           `json:"created,omitempty"`
+	Problem *Problem       `json:"problem,omitempty" doc:"Why the line was turned away."`
+	Summary *ImportSummary `json:"summary,omitempty" doc:"The last line."`
 }
 
 // ImportSummary is the last line of an import's answer. Without it, the import was cut short:
@@ -52,7 +54,7 @@ func (a *API) importRoutes() {
 		Description: "One profile a line in, one answer a line out, then a summary. Lines are stored in batches as they come; sending the same lines again is harmless.",
 		Middlewares: huma.Middlewares{takes("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json")},
 		RequestBody: &huma.RequestBody{Required: true, Content: ndjson(reflect.TypeFor[Subject]())},
-		Responses:   map[string]*huma.Response{"200": {Description: "One ImportLine a line, then {\"summary\": …}", Content: ndjson(reflect.TypeFor[ImportLine]())}}}
+		Responses:   map[string]*huma.Response{"200": {Description: "An answer for every line that is not blank, then the summary", Content: ndjson(reflect.TypeFor[ImportLine]())}}}
 	register(a, op, nobody, func(_ context.Context, caller custody.Caller, _ *struct{}) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(hctx huma.Context) {
 			r, w := humago.Unwrap(hctx)
@@ -68,7 +70,7 @@ func (a *API) serveImport(w http.ResponseWriter, r *http.Request, caller custody
 	w.WriteHeader(http.StatusOK)
 	run := importRun{api: a, caller: caller, out: json.NewEncoder(w), control: control}
 	run.summary.Complete = run.lines(r.Context(), r.Body)
-	_ = run.out.Encode(map[string]ImportSummary{"summary": run.summary})
+	_ = run.out.Encode(ImportLine{Summary: &run.summary})
 }
 
 // importRun is one import under way.

@@ -9,7 +9,7 @@ import (
 // itself defines. Whatever else stands in a location was made up by the caller. A test
 // compares them with the OpenAPI document.
 var words = []string{
-	"action", "age_band", "attributes", "before", "body", "by", "channel", "client", "collected_at", "consent", "country", "cursor",
+	"Idempotency-Key", "action", "age_band", "attributes", "body", "by", "channel", "client", "collected_at", "consent", "country", "cursor",
 	"entry", "expires_at", "explicit", "from", "header", "id", "identifier", "identifiers", "limit", "limit_sensitive", "method",
 	"notice_version", "objected", "occurred_at", "opt_out_signal", "path", "purpose", "query", "regime", "restricted", "roles",
 	"separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "to", "type", "until",

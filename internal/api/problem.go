@@ -92,6 +92,7 @@ func internalText(known *privacy.Error, err error) string {
 // values, unknown keys and malformed bodies; here only the message of its schema
 // validator remains, at a location whose every part is a word of the API.
 var replaceHumaErrors = sync.OnceFunc(func() {
+	huma.DefaultArrayNullable = false // a list may be empty; it is never null
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return humaProblem(context.Background(), status, message, errs)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // route guards the mux. For a path with empty or dotted parts, the mux would answer with a redirect that repeats the
@@ -55,6 +56,8 @@ func takes(types ...string) func(huma.Context, func(huma.Context)) {
 			writeHumaProblem(ctx, newProblem(ctx.Context(), http.StatusUnsupportedMediaType, "unsupported_media_type", "send "+types[0]+" in UTF-8"))
 			return
 		}
+		r, _ := humago.Unwrap(ctx)
+		r.Header.Set("Content-Type", types[0]) // Huma knows but one spelling
 		next(ctx)
 	}
 }

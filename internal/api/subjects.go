@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,7 +18,7 @@ type Value json.RawMessage
 
 // Schema implements huma.SchemaProvider: anything goes, the catalogue decides.
 func (Value) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Description: "A value of the type the catalogue gives the attribute; null deletes it."}
+	return &huma.Schema{Description: "A value of the type the catalogue gives the attribute; null deletes it.", Examples: []any{"Berlin", 42, true, nil}}
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -71,6 +72,14 @@ func rawAttributes(values map[string]Value) map[privacy.AttributeName]json.RawMe
 		raw[privacy.AttributeName(name)] = json.RawMessage(value)
 	}
 	return raw
+}
+
+// listed gives a list that is [] and never null in JSON.
+func listed[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
 }
 
 // timeOf gives a time that may have been left out, which further in the zero time says. The instant that
@@ -143,12 +152,18 @@ type updateOutput struct {
 func (a *API) subjectRoutes() {
 	register(a, huma.Operation{OperationID: "subjects-upsert", Method: http.MethodPost, Path: "/v1/subjects", Tags: []string{"subjects"},
 		Summary: "Store a profile", Description: "Creates a subject, or updates the one that an identifier finds. Nothing is merged: identifiers of two subjects are a conflict.",
-		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusConflict}}, nobody, a.upsert)
+		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusConflict}, Responses: a.updatedResponse()}, nobody, a.upsert)
 	register(a, huma.Operation{OperationID: "subjects-lookup", Method: http.MethodPost, Path: "/v1/subjects/lookup", Tags: []string{"subjects"},
-		Summary: "Find a subject by identifier", Errors: []int{http.StatusNotFound}}, nobody, a.lookup)
+		Summary: "Find a subject by identifier", Description: "Who is a customer is personal data: every look-up is put on record, whether it finds somebody or not.", Errors: []int{http.StatusNotFound}}, nobody, a.lookup)
 	register(a, huma.Operation{OperationID: "attributes-update", Method: http.MethodPatch, Path: "/v1/subjects/{id}/attributes", Tags: []string{"subjects"},
-		Summary: "Change or delete attributes", Errors: []int{http.StatusNotFound, http.StatusConflict}},
+		Summary: "Change or delete attributes", Description: "Writes to one subject follow each other, so none is lost. Attributes that are not named stay as they are.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		func(i *updateInput) privacy.SubjectID { return idOrZero(i.ID) }, a.updateAttributes)
+}
+
+// updatedResponse documents the answer to a profile of somebody who was known already.
+func (a *API) updatedResponse() map[string]*huma.Response {
+	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[SubjectStored](), true, "")
+	return map[string]*huma.Response{"200": {Description: "Updated: an identifier found the subject", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}}
 }
 
 func (a *API) upsert(ctx context.Context, caller custody.Caller, input *upsertInput) (*upsertOutput, error) {
@@ -193,8 +208,9 @@ func (a *API) updateAttributes(ctx context.Context, caller custody.Caller, input
 	if err != nil {
 		return nil, err
 	}
+	updated, err := a.service.UpdateAttributes(ctx, caller, id, fields, input.Body.Source, input.once(caller, "attributes-update "+input.ID))
 	output := &updateOutput{}
-	output.Body.Updated, err = a.service.UpdateAttributes(ctx, caller, id, fields, input.Body.Source, input.once(caller, "attributes-update "+input.ID))
+	output.Body.Updated = listed(updated)
 	return output, err
 }
 
