@@ -44,7 +44,7 @@ func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, er
 
 // UpdateSubject writes a subject's new state under its next version.
 func (t *Tx) UpdateSubject(ctx context.Context, subject Subject, at time.Time) error {
-	tag, err := t.tx.Exec(ctx, `UPDATE subject SET version = $2, state = $3, updated_at = $4 WHERE subject_id = $1 AND version = $2 - 1`,
+	tag, err := t.tx.Exec(ctx, `UPDATE subject SET version = $2, state = $3, updated_at = $4 WHERE subject_id = $1 AND version = $2::bigint - 1`,
 		[16]byte(subject.ID), int64(subject.Version), subject.State, at)
 	if err == nil && tag.RowsAffected() != 1 {
 		return privacy.Conflict("version_conflict", "the subject has changed meanwhile; read it again")
