@@ -70,9 +70,10 @@ const (
 func (a *API) disclosureRoutes() {
 	registry := a.huma.OpenAPI().Components.Schemas
 	op := huma.Operation{OperationID: disclosuresCreate, Method: http.MethodPost, Path: "/v1/disclosures", Tags: []string{"disclosure"},
-		Summary:     "Ask for attributes of subjects for a purpose",
-		Description: "Answers with the permitted values and, for every other attribute, the reason. The decisions are on record before anything is answered.",
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(reflect.TypeFor[DisclosureRequest](), true, "")}}},
+		Summary:          "Ask for attributes of subjects for a purpose",
+		Description:      "Answers with the permitted values and, for every other attribute, the reason. The decisions are on record before anything is answered.",
+		SkipValidateBody: true,
+		RequestBody:      &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(reflect.TypeFor[DisclosureRequest](), true, "")}}},
 		Responses: map[string]*huma.Response{"200": {Description: "What may be released",
 			Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(reflect.TypeFor[DisclosureAnswer](), true, "")}}}},
 	}
