@@ -66,13 +66,16 @@ func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error
 		return err
 	}
 	revision, err := policy.ParseRevision(content)
-	if err != nil {
-		return err
+	if err == nil && revision.ID != id {
+		err = privacy.Invalid("revision_mismatch", "the stored policy revision does not match its name")
 	}
-	if revision.ID != id {
-		return privacy.Unavailable(nil, "policy_unavailable", "the stored policy revision does not match its name")
+	if err == nil {
+		err = s.policy.Load(ctx, revision)
 	}
-	return s.policy.Load(ctx, revision)
+	if err != nil { // the caller has done nothing wrong
+		return privacy.Unavailable(err, "policy_unavailable", "the policy cannot be evaluated; an operator must look into the stored revision")
+	}
+	return nil
 }
 
 // Authorise decides whether a caller may call an operation; about is the subject it concerns, zero
