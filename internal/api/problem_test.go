@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -184,6 +185,31 @@ func TestRateLimit(t *testing.T) {
 	now = now.Add(time.Second)
 	if w, _ := f.call(http.MethodPost, "/v1/echo/1", `{"purpose":"a"}`); w.Code >= 400 {
 		t.Errorf("a second later: status %d", w.Code)
+	}
+}
+
+// Who sends a body a byte at a time is cut off.
+func TestSlowBody(t *testing.T) {
+	f := newFace(t, Config{BodyWithin: 50 * time.Millisecond})
+	withEcho(f, func() error { return nil })
+	server := httptest.NewServer(f)
+	defer server.Close()
+	body, writer := io.Pipe()
+	defer writer.Close() //nolint:errcheck // a pipe's never fails
+	go func() { _, _ = io.WriteString(writer, `{"purpose":"`+marker) }()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/echo/1", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+f.token)
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // read to its end
+	content, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(content), `"code":"request_timeout"`) || strings.Contains(string(content), marker) {
+		t.Errorf("status %d: %s %v", response.StatusCode, content, err)
 	}
 }
 
