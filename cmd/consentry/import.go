@@ -179,6 +179,9 @@ func (c *importCommand) into(ctx context.Context, table *importer.Table, vault i
 	run := importer.Import{Table: table, Vault: vault, Journal: journal, Patience: c.Patience, Progress: bar.show, Now: time.Now}
 	summary, err := run.Run(ctx)
 	bar.close()
+	if err != nil && summary.Lines == 0 {
+		return errors.Join(err, journal.Close())
+	}
 	return errors.Join(err, journal.Close(), c.report(io.out, summary))
 }
 

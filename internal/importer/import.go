@@ -67,10 +67,10 @@ type Summary struct {
 func (i *Import) Run(ctx context.Context) (Summary, error) {
 	before, begin := i.Journal.state.Seconds, i.Now()
 	i.workers, i.batch = len(i.Journal.state.Newest), i.Journal.state.Batch
-	err := i.check()
-	if err == nil {
-		err = i.skip(ctx)
+	if err := i.check(); err != nil {
+		return Summary{Counts: i.Journal.state.Counts}, errors.Join(err, i.Journal.abandon())
 	}
+	err := i.skip(ctx)
 	if err == nil {
 		err = i.pipeline(ctx, func() float64 { return before + i.Now().Sub(begin).Seconds() })
 	}
@@ -89,9 +89,6 @@ func (i *Import) check() error {
 	m := i.Table.Mapping()
 	if len(m.Identifiers) > maxIdentifiers {
 		return privacy.Invalid("invalid_mapping", "identifiers: at most 20")
-	}
-	if i.batch < 1 || i.batch > maxBatch || i.workers < 1 || i.workers > maxWorkers {
-		return privacy.Invalid("invalid_batch", "a batch has 1 to 10000 records, and 1 to 64 workers store them")
 	}
 	for _, rule := range m.Consents {
 		if rule.Action == privacy.ActionGrant && m.CollectedAt == nil {

@@ -70,13 +70,18 @@ type Journal struct {
 // OpenJournal starts a journal, or goes on with the one that an interrupted import of the same
 // table has left. A journal of something else is a KindConflict error.
 func OpenJournal(config JournalConfig, table *Table, now time.Time) (*Journal, error) {
+	if config.Batch < 1 || config.Batch > maxBatch || config.Workers < 1 || config.Workers > maxWorkers {
+		return nil, privacy.Invalid("invalid_batch", "a batch has 1 to 10000 records, and 1 to 64 workers store them")
+	}
 	j := &Journal{config: config}
 	previous, found, err := config.previous()
 	if err != nil {
 		return nil, err
 	}
-	if found {
-		if previous.Identity != table.Identity() || previous.Target != config.Target {
+	// One that has nothing on record yet can be forgotten.
+	same := previous.Identity == table.Identity() && previous.Target == config.Target
+	if found && (same || previous.Counts.Lines > 0) {
+		if !same {
 			return nil, privacy.Conflict("other_import", "the state file belongs to an import of another file, with another mapping or into another vault; --restart forgets it")
 		}
 		j.state, j.resumed = previous, true
@@ -223,6 +228,14 @@ func (j *Journal) finish() error {
 		return unwritable(err)
 	}
 	return nil
+}
+
+// abandon leaves nothing behind of an import that could not begin.
+func (j *Journal) abandon() error {
+	if j.state.Counts.Lines > 0 {
+		return nil
+	}
+	return j.finish()
 }
 
 // Resumed reports whether the import goes on after an interruption, and after how many records.
