@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/catalogue"
@@ -92,19 +95,24 @@ type subjectCase struct {
 	outcome  privacy.Outcome
 }
 
+// recordPart is how many entries are worth a commit of their own, beside the others of the request.
+const recordPart = 500
+
 // run decides, then opens values while the decisions are being committed: opened values stay in this
 // function until the commit has succeeded, and are dropped when it has not.
 func (r *release) run(ctx context.Context, snapshots []store.Snapshot) (*Disclosed, error) {
 	if err := r.decideAll(ctx, snapshots); err != nil {
 		return nil, err
 	}
-	committed := make(chan error, 1)
-	go func() {
-		_, err := r.service.batcher.Submit(ctx, r.drafts, r.decisions)
-		committed <- err
-	}()
+	commits, commitCtx := errgroup.WithContext(ctx)
+	for part := range slices.Chunk(r.drafts, recordPart) {
+		commits.Go(func() error {
+			_, err := r.service.batcher.Submit(commitCtx, part, r.decisions)
+			return err
+		})
+	}
 	disclosures, openErr := r.openAll()
-	if err := <-committed; err != nil {
+	if err := commits.Wait(); err != nil {
 		return nil, err
 	}
 	if openErr != nil {

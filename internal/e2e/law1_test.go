@@ -84,7 +84,7 @@ func TestLaw1AnswerWaitsForTheCommit(t *testing.T) {
 func TestLaw1NothingWithoutRecord(t *testing.T) {
 	for name, obstacle := range map[string]string{
 		"entries": `ALTER TABLE audit_entry ADD CONSTRAINT obstacle CHECK (action <> 'disclosure') NOT VALID`,
-		"queue":   `ALTER TABLE audit_batch ADD CONSTRAINT obstacle CHECK (entries < 0) NOT VALID`,
+		"queue":   `ALTER TABLE audit_batch ADD CONSTRAINT obstacle CHECK (hashes IS NULL) NOT VALID`,
 		// Checked at the commit and not before.
 		"commit": `CREATE FUNCTION obstacle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
 			CREATE CONSTRAINT TRIGGER obstacle AFTER INSERT ON audit_batch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION obstacle()`,

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,8 +27,8 @@ func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) error {
 
 func auditStatements(batch audit.Batch) *pgx.Batch {
 	statements := &pgx.Batch{}
-	statements.Queue(twoPhase)
 	if n := len(batch.Decisions); n > 0 {
+		statements.Queue(twoPhase)
 		hashes, inputs, outcomes := make([][]byte, n), make([][]byte, n), make([][]byte, n)
 		revisions := make([]string, n)
 		for i := range batch.Decisions {
@@ -39,8 +41,17 @@ func auditStatements(batch audit.Batch) *pgx.Batch {
 	columns := newEntryColumns(batch.Entries)
 	statements.Queue(insertEntries, [16]byte(batch.ID), columns.ids, columns.ats, columns.actions, columns.clients, columns.requests,
 		columns.subjects, columns.purposes, columns.decisions, columns.roles, columns.attributes)
-	statements.Queue(`INSERT INTO audit_batch (batch_id, entries) VALUES ($1, $2)`, [16]byte(batch.ID), len(batch.Entries))
+	statements.Queue(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, $2)`, [16]byte(batch.ID), leafHashes(batch.Entries))
 	return statements
+}
+
+// leafHashes packs the hashes that the log will hold for the entries of a batch.
+func leafHashes(entries []audit.Entry) []byte {
+	hashes := make([]audit.Hash, len(entries))
+	for i := range entries {
+		hashes[i] = entries[i].LeafHash()
+	}
+	return packHashes(hashes)
 }
 
 // Lists travel as one text each, because unnest would flatten an array of arrays; the
@@ -95,17 +106,48 @@ const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subj
 
 // AuditEntries lists entries, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry, error) {
-	rows, err := s.pool.Query(ctx, selectEntries+`
-		WHERE ($1::uuid IS NULL OR subject_id = $1) AND ($2 = '' OR client = $2) AND ($3 = '' OR purpose = $3)
-		AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
-		AND ($6::uuid IS NULL OR (batch_id, id) < ($6, $7))
-		ORDER BY batch_id DESC, id DESC LIMIT $8`,
-		nullID(f.Subject), f.Client, f.Purpose, nullTime(f.Since), nullTime(f.Until), nullID(privacy.SubjectID(f.Before.BatchID)), f.Before.ID, f.Limit)
+	where, args := f.conditions()
+	rows, err := s.pool.Query(ctx, selectEntries+where+` ORDER BY batch_id DESC, id DESC LIMIT `+strconv.Itoa(f.Limit), args...)
 	if err != nil {
 		return nil, wrap(err, "list audit entries")
 	}
 	entries, err := pgx.CollectRows(rows, scanEntry)
 	return entries, wrap(err, "list audit entries")
+}
+
+// conditions gives the WHERE clause for the fields that are set, and its arguments: statements are
+// planned once for all arguments, so what is not asked about must not be in them.
+func (f *AuditFilter) conditions() (where string, args []any) {
+	var parts []string
+	add := func(condition string, values ...any) {
+		for _, value := range values {
+			args = append(args, value)
+			condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1)
+		}
+		parts = append(parts, condition)
+	}
+	if !f.Subject.IsZero() {
+		add("subject_id = ?", [16]byte(f.Subject))
+	}
+	if f.Client != "" {
+		add("client = ?", f.Client)
+	}
+	if f.Purpose != "" {
+		add("purpose = ?", f.Purpose)
+	}
+	if !f.Since.IsZero() {
+		add("at >= ?", f.Since)
+	}
+	if !f.Until.IsZero() {
+		add("at < ?", f.Until)
+	}
+	if !f.Before.IsZero() {
+		add("(batch_id, id) < (?, ?)", [16]byte(f.Before.BatchID), f.Before.ID)
+	}
+	if len(parts) > 0 {
+		where = " WHERE " + strings.Join(parts, " AND ")
+	}
+	return where, args
 }
 
 // AuditEntry reads one entry. KindNotFound when there is none of that name.
@@ -150,13 +192,6 @@ func scanEntry(row pgx.CollectableRow) (audit.Entry, error) {
 		e.Decision = audit.Hash(decision)
 	}
 	return e, nil
-}
-
-func nullID(id privacy.SubjectID) *[16]byte {
-	if id.IsZero() {
-		return nil
-	}
-	return (*[16]byte)(&id)
 }
 
 func joinNames[T ~string](names []T) string {

@@ -124,7 +124,7 @@ func TestCommitAuditIsOneTransaction(t *testing.T) {
 	db := setup(t)
 	decision := audit.Decision{Revision: "r", Input: []byte(`{}`), Outcome: []byte(`{}`)}
 	b := batch(t, start, []audit.Draft{{Action: audit.ActionDisclosure, Decision: decision.Hash()}}, decision)
-	db.exec(`INSERT INTO audit_batch (batch_id, entries) VALUES ($1, 1)`, [16]byte(b.ID)) // the last statement of the batch fails
+	db.exec(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, sha256('x'))`, [16]byte(b.ID)) // the last statement of the batch fails
 	wantCode(t, db.CommitAudit(t.Context(), b), privacy.KindInternal, "internal")
 	var rows int
 	if err := db.owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM audit_entry) + (SELECT count(*) FROM decision)`).Scan(&rows); err != nil || rows != 0 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,85 +61,58 @@ func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, notary 
 	return progress, err
 }
 
-// pendingBatch is a batch on the queue, and how many entries it was written with.
+// pendingBatch is a batch on the queue, with the packed leaf hashes of its entries.
 type pendingBatch struct {
-	ID      [16]byte
-	Entries int
+	ID     [16]byte
+	Hashes []byte
 }
 
 // stepEntries bounds the entries of one step, unless its first batch alone has more.
 const stepEntries = 20_000
 
 func (t *Tx) pendingBatches(ctx context.Context, limit int) ([]pendingBatch, error) {
-	rows, err := t.tx.Query(ctx, `SELECT batch_id, entries FROM audit_batch ORDER BY batch_id LIMIT $1`, limit)
+	rows, err := t.tx.Query(ctx, `SELECT batch_id, hashes FROM audit_batch ORDER BY batch_id LIMIT $1`, limit)
 	if err != nil {
 		return nil, wrap(err, "read pending audit batches")
 	}
 	pending, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pendingBatch])
 	entries := 0
 	for i := range pending {
-		if entries += pending[i].Entries; i > 0 && entries > stepEntries {
+		if entries += len(pending[i].Hashes) / len(audit.Hash{}); i > 0 && entries > stepEntries {
 			return pending[:i], nil
 		}
 	}
 	return pending, wrap(err, "read pending audit batches")
 }
 
+// appendToLog takes the hashes that were committed with the entries: an entry that has been changed or
+// removed since is not what its leaf says, and is found by whoever verifies the log.
 func (t *Tx) appendToLog(ctx context.Context, tree *audit.Tree, pending []pendingBatch, at time.Time, notary Notary) error {
 	batches := make([][16]byte, len(pending))
+	var leaves []audit.Hash
 	for i := range pending {
 		batches[i] = pending[i].ID
+		leaves = append(leaves, unpackHashes(pending[i].Hashes)...)
 	}
-	rows, err := t.tx.Query(ctx, selectEntries+` WHERE batch_id = ANY($1) ORDER BY batch_id, id`, batches)
-	if err != nil {
-		return wrap(err, "read pending audit entries")
-	}
-	entries, err := pgx.CollectRows(rows, scanEntry)
-	if err != nil {
-		return wrap(err, "read pending audit entries")
-	}
-	if !areComplete(pending, entries) {
-		return privacy.NewError(privacy.KindInternal, "audit_entries_lost", "a batch on the audit queue does not have the entries it was written with")
-	}
-	leaves := make([]audit.Hash, len(entries))
-	for i := range entries {
-		leaves[i] = entries[i].LeafHash()
-	}
-	growth := tree.Append(leaves...)
-	if err := t.storeGrowth(ctx, growth, entries); err != nil {
+	if err := t.storeGrowth(ctx, tree.Append(leaves...), pending); err != nil {
 		return err
 	}
 	if err := t.storeCheckpoint(ctx, tree, at, notary); err != nil {
 		return err
 	}
-	_, err = t.tx.Exec(ctx, `DELETE FROM audit_batch WHERE batch_id = ANY($1)`, batches)
+	_, err := t.tx.Exec(ctx, `DELETE FROM audit_batch WHERE batch_id = ANY($1)`, batches)
 	return wrap(err, "take batches off the queue")
 }
 
-// areComplete reports whether each batch has the entries it was written with, numbered from
-// zero: one that has lost an entry is not made up for by another that has gained one.
-func areComplete(pending []pendingBatch, entries []audit.Entry) bool {
-	for _, batch := range pending {
-		if len(entries) < batch.Entries {
-			return false
-		}
-		for i := range batch.Entries {
-			if name := entries[i].Name; name.BatchID != batch.ID || int(name.ID) != i {
-				return false
-			}
-		}
-		entries = entries[batch.Entries:]
-	}
-	return len(entries) == 0
-}
-
-func (t *Tx) storeGrowth(ctx context.Context, growth audit.Growth, entries []audit.Entry) error {
-	_, err := t.tx.CopyFrom(ctx, pgx.Identifier{"audit_leaf"}, []string{"index", "batch_id", "id", "hash"},
-		pgx.CopyFromSlice(len(entries), func(i int) ([]any, error) {
-			name := entries[i].Name
-			return []any{int64(growth.From) + int64(i), [16]byte(name.BatchID), name.ID, growth.Leaves[i][:]}, nil //nolint:gosec // a log never reaches 2^63
+func (t *Tx) storeGrowth(ctx context.Context, growth audit.Growth, batches []pendingBatch) error {
+	index := int64(growth.From) //nolint:gosec // a log never reaches 2^63
+	_, err := t.tx.CopyFrom(ctx, pgx.Identifier{"audit_leaf"}, []string{"index", "batch_id", "hashes"},
+		pgx.CopyFromSlice(len(batches), func(i int) ([]any, error) {
+			row := []any{index, batches[i].ID, batches[i].Hashes}
+			index += int64(len(batches[i].Hashes) / len(audit.Hash{}))
+			return row, nil
 		}))
-	if err != nil {
+	if err != nil || len(growth.Tiles) == 0 {
 		return wrap(err, "store leaves")
 	}
 	_, err = t.tx.CopyFrom(ctx, pgx.Identifier{"audit_tile"}, []string{"level", "index", "hash"},
@@ -198,7 +172,7 @@ func scanCheckpoint(row pgx.Row) (Checkpoint, error) {
 // LeafIndex gives the place of an entry in the log. KindNotFound until it has been sequenced.
 func (s *Store) LeafIndex(ctx context.Context, name audit.EntryName) (uint64, error) {
 	var index int64
-	err := s.pool.QueryRow(ctx, `SELECT index FROM audit_leaf WHERE batch_id = $1 AND id = $2`, [16]byte(name.BatchID), name.ID).Scan(&index)
+	err := s.pool.QueryRow(ctx, `SELECT index + $2 FROM audit_leaf WHERE batch_id = $1 AND $2 < octet_length(hashes) / 32`, [16]byte(name.BatchID), name.ID).Scan(&index)
 	if isNoRows(err) {
 		return 0, privacy.NotFound("entry_not_in_log", "the entry is not in the log; a fresh one is within a second or two")
 	}
@@ -207,21 +181,59 @@ func (s *Store) LeafIndex(ctx context.Context, name audit.EntryName) (uint64, er
 
 // Hashes implements audit.HashReader over the stored leaves and tiles.
 func (s *Store) Hashes(ctx context.Context, level uint, from, to uint64) ([]audit.Hash, error) {
-	query, args := `SELECT hash FROM audit_leaf WHERE index >= $1 AND index < $2 ORDER BY index`, []any{int64(from), int64(to)} //nolint:gosec // a log never reaches 2^63
-	if level > 0 {
-		query = `SELECT hash FROM audit_tile WHERE index >= $1 AND index < $2 AND level = $3 ORDER BY index`
-		args = append(args, int16(level)) //nolint:gosec // at most 56
+	if level == 0 {
+		return s.leafHashes(ctx, from, to)
 	}
-	rows, err := s.pool.Query(ctx, query, args...)
+	rows, err := s.pool.Query(ctx, `SELECT hash FROM audit_tile WHERE index >= $1 AND index < $2 AND level = $3 ORDER BY index`, int64(from), int64(to), int16(level)) //nolint:gosec // a log never reaches 2^63
 	if err != nil {
 		return nil, wrap(err, "read log hashes")
 	}
-	hashes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (hash audit.Hash, err error) {
-		var raw []byte
-		if err = row.Scan(&raw); err == nil {
-			copy(hash[:], raw)
-		}
-		return hash, err
+	hashes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Hash, error) {
+		var packed []byte
+		err := row.Scan(&packed)
+		return firstHash(packed), err
 	})
 	return hashes, wrap(err, "read log hashes")
+}
+
+func (s *Store) leafHashes(ctx context.Context, from, to uint64) ([]audit.Hash, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT index, hashes FROM audit_leaf
+		WHERE index < $2 AND index >= coalesce((SELECT max(index) FROM audit_leaf WHERE index <= $1), 0) ORDER BY index`, int64(from), int64(to)) //nolint:gosec // a log never reaches 2^63
+	if err != nil {
+		return nil, wrap(err, "read log hashes")
+	}
+	hashes := make([]audit.Hash, 0, to-from)
+	var index int64
+	var packed []byte
+	_, err = pgx.ForEachRow(rows, []any{&index, &packed}, func() error {
+		for i, hash := range unpackHashes(packed) {
+			if at := uint64(index) + uint64(i); at >= from && at < to { //nolint:gosec // bounded by a check constraint
+				hashes = append(hashes, hash)
+			}
+		}
+		return nil
+	})
+	return hashes, wrap(err, "read log hashes")
+}
+
+func packHashes(hashes []audit.Hash) []byte {
+	packed := make([]byte, 0, len(hashes)*len(audit.Hash{}))
+	for i := range hashes {
+		packed = append(packed, hashes[i][:]...)
+	}
+	return packed
+}
+
+func unpackHashes(packed []byte) []audit.Hash {
+	hashes := make([]audit.Hash, 0, len(packed)/len(audit.Hash{}))
+	for part := range slices.Chunk(packed, len(audit.Hash{})) {
+		hashes = append(hashes, firstHash(part))
+	}
+	return hashes
+}
+
+func firstHash(packed []byte) (hash audit.Hash) {
+	copy(hash[:], packed)
+	return hash
 }

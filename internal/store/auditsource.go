@@ -3,12 +3,10 @@ package store
 import (
 	"context"
 	"iter"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/consentry/consentry/internal/audit"
-	"github.com/consentry/consentry/internal/privacy"
 )
 
 // auditPage is how many rows a check of the log reads at a time.
@@ -18,7 +16,7 @@ const auditPage = 2000
 // the call, and a page at a time, so that a log of any size is read in bounded memory.
 func (s *Store) AuditSource(ctx context.Context) (audit.Source, error) {
 	var size int64
-	err := s.pool.QueryRow(ctx, `SELECT greatest((SELECT coalesce(max(size), 0) FROM audit_checkpoint), (SELECT coalesce(max(index) + 1, 0) FROM audit_leaf))`).Scan(&size)
+	err := s.pool.QueryRow(ctx, `SELECT greatest((SELECT coalesce(max(size), 0) FROM audit_checkpoint), (SELECT coalesce(max(index + octet_length(hashes) / 32), 0) FROM audit_leaf))`).Scan(&size)
 	if err != nil {
 		return audit.Source{}, wrap(err, "measure the log")
 	}
@@ -54,53 +52,71 @@ func paged[T any](page func(last *T) ([]T, error)) iter.Seq2[T, error] {
 	}
 }
 
-func (s *Store) auditRecords(ctx context.Context, size int64) iter.Seq2[audit.Record, error] {
-	return paged(func(last *audit.Record) ([]audit.Record, error) {
-		from := int64(-1)
-		if last != nil {
-			from = int64(last.Index) //nolint:gosec // a log never reaches 2^63
-		}
-		rows, err := s.pool.Query(ctx, `
-			SELECT l.index, l.hash, l.batch_id, l.id, e.batch_id, e.id, e.at, e.action, e.client, e.request_id, e.subject_id, e.purpose, e.decision_hash, e.roles, e.attributes
-			FROM audit_leaf l LEFT JOIN audit_entry e ON e.batch_id = l.batch_id AND e.id = l.id
-			WHERE l.index > $1 AND l.index < $3 ORDER BY l.index LIMIT $2`, from, auditPage, size)
-		if err != nil {
-			return nil, wrap(err, "read the log")
-		}
-		records, err := pgx.CollectRows(rows, scanRecord)
-		return records, wrap(err, "read the log")
-	})
+// leafPage is how many batches of the log are read at a time.
+const leafPage = 50
+
+// leafRow is a batch in the log.
+type leafRow struct {
+	Index  int64
+	Batch  [16]byte
+	Hashes []byte
 }
 
-func scanRecord(row pgx.CollectableRow) (audit.Record, error) {
-	var (
-		r                                audit.Record
-		index                            int64
-		leaf, decision                   []byte
-		batch, subject                   *[16]byte
-		id                               *int32
-		at                               *time.Time
-		action, client, request, purpose *string
-		roles                            []privacy.Role
-		attributes                       []privacy.AttributeName
-	)
-	err := row.Scan(&index, &leaf, (*[16]byte)(&r.Name.BatchID), &r.Name.ID, &batch, &id, &at, &action, &client, &request, &subject, &purpose, &decision, &roles, &attributes)
+func (s *Store) auditRecords(ctx context.Context, size int64) iter.Seq2[audit.Record, error] {
+	return func(yield func(audit.Record, error) bool) {
+		for from := int64(-1); ; {
+			leaves, entries, err := s.auditLeaves(ctx, from, size)
+			if err != nil {
+				yield(audit.Record{}, err)
+				return
+			}
+			for _, leaf := range leaves {
+				if !yieldRecords(leaf, entries, yield) {
+					return
+				}
+				from = leaf.Index
+			}
+			if len(leaves) < leafPage {
+				return
+			}
+		}
+	}
+}
+
+// auditLeaves reads a page of batches after an index, with the entries that they have today.
+func (s *Store) auditLeaves(ctx context.Context, after, size int64) ([]leafRow, map[audit.EntryName]*audit.Draft, error) {
+	rows, err := s.pool.Query(ctx, `SELECT index, batch_id, hashes FROM audit_leaf WHERE index > $1 AND index < $3 ORDER BY index LIMIT $2`, after, leafPage, size)
 	if err != nil {
-		return r, err
+		return nil, nil, wrap(err, "read the log")
 	}
-	r.Index = uint64(index) //nolint:gosec // bounded by a check constraint
-	copy(r.Leaf[:], leaf)
-	if batch == nil {
-		return r, nil // the entry is gone
+	leaves, err := pgx.CollectRows(rows, pgx.RowToStructByPos[leafRow])
+	if err != nil {
+		return nil, nil, wrap(err, "read the log")
 	}
-	draft := audit.Draft{At: at.UTC(), Action: audit.Action(*action), Client: privacy.ClientID(*client), Roles: roles,
-		RequestID: privacy.RequestID(*request), Purpose: privacy.PurposeName(*purpose), Attributes: attributes}
-	if subject != nil {
-		draft.Subject = *subject
+	batches := make([][16]byte, len(leaves))
+	for i := range leaves {
+		batches[i] = leaves[i].Batch
 	}
-	copy(draft.Decision[:], decision)
-	r.Entry = &draft
-	return r, nil
+	if rows, err = s.pool.Query(ctx, selectEntries+` WHERE batch_id = ANY($1)`, batches); err != nil {
+		return nil, nil, wrap(err, "read the log")
+	}
+	found, err := pgx.CollectRows(rows, scanEntry)
+	entries := make(map[audit.EntryName]*audit.Draft, len(found))
+	for i := range found {
+		entries[found[i].Name] = &found[i].Draft
+	}
+	return leaves, entries, wrap(err, "read the log")
+}
+
+func yieldRecords(leaf leafRow, entries map[audit.EntryName]*audit.Draft, yield func(audit.Record, error) bool) bool {
+	for i, hash := range unpackHashes(leaf.Hashes) {
+		name := audit.EntryName{BatchID: leaf.Batch, ID: int32(i)}                                                  //nolint:gosec // a batch has thousands at most
+		record := audit.Record{Index: uint64(leaf.Index) + uint64(i), Leaf: hash, Name: name, Entry: entries[name]} //nolint:gosec // bounded by a check constraint
+		if !yield(record, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Store) auditCheckpoints(ctx context.Context, size int64) iter.Seq2[[]byte, error] {
@@ -141,7 +157,7 @@ func (s *Store) unloggedEntries(ctx context.Context) iter.Seq2[audit.Entry, erro
 			after = last.Name
 		}
 		rows, err := s.pool.Query(ctx, selectEntries+` e
-			WHERE (batch_id, id) > ($1, $2) AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.batch_id = e.batch_id AND l.id = e.id)
+			WHERE (batch_id, id) > ($1, $2) AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.batch_id = e.batch_id AND e.id < octet_length(l.hashes) / 32)
 			ORDER BY batch_id, id LIMIT $3`, [16]byte(after.BatchID), after.ID, auditPage)
 		if err != nil {
 			return nil, wrap(err, "read entries outside the log")

@@ -42,7 +42,7 @@ func (db *database) history(n notary) []byte {
 // Whoever has taken the database over, and may write what they like, is found out.
 func TestAuditFindsTampering(t *testing.T) {
 	t.Parallel()
-	const middle = `(SELECT batch_id FROM audit_leaf WHERE index = 5)`
+	const middle = `(SELECT batch_id FROM audit_leaf WHERE index = 4)`
 	cases := map[string]struct {
 		tamper []string
 		found  audit.FindingKind
@@ -52,10 +52,10 @@ func TestAuditFindsTampering(t *testing.T) {
 		"a changed time":                {[]string{`UPDATE audit_entry SET at = at + interval '1 microsecond' WHERE id = 0 AND batch_id = ` + middle}, audit.FoundChanged},
 		"an exchanged decision":         {[]string{`UPDATE audit_entry SET decision_hash = (SELECT hash FROM decision WHERE input = '1') WHERE decision_hash = (SELECT hash FROM decision WHERE input = '3')`}, audit.FoundChanged},
 		"a removed entry":               {[]string{`DELETE FROM audit_entry WHERE id = 1 AND batch_id = ` + middle}, audit.FoundRemoved},
-		"a removed entry and its leaf":  {[]string{`DELETE FROM audit_entry WHERE id = 1 AND batch_id = ` + middle, `DELETE FROM audit_leaf WHERE index = 5`}, audit.FoundGap},
-		"a leaf made to fit a change":   {[]string{`UPDATE audit_leaf SET hash = sha256('x') WHERE index = 5`}, audit.FoundRootMismatch},
+		"a removed entry and its leaf":  {[]string{`DELETE FROM audit_entry WHERE id = 1 AND batch_id = ` + middle, `UPDATE audit_leaf SET hashes = substr(hashes, 1, 32) WHERE index = 4`}, audit.FoundGap},
+		"a leaf made to fit a change":   {[]string{`UPDATE audit_leaf SET hashes = substr(hashes, 1, 32) || sha256('x') WHERE index = 4`}, audit.FoundRootMismatch},
 		"an inserted entry":             {[]string{`INSERT INTO audit_entry SELECT batch_id, 2, at, action, 'planted', request_id, subject_id, purpose, decision_hash, roles, attributes FROM audit_entry WHERE id = 1 AND batch_id = ` + middle}, audit.FoundInserted},
-		"an inserted entry with a leaf": {[]string{`INSERT INTO audit_entry SELECT gen_random_uuid(), 0, at, action, client, request_id, subject_id, purpose, NULL, roles, attributes FROM audit_entry LIMIT 1`, `INSERT INTO audit_leaf SELECT 12, batch_id, id, sha256('x') FROM audit_entry e WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.batch_id = e.batch_id)`}, audit.FoundUnsigned},
+		"an inserted entry with a leaf": {[]string{`INSERT INTO audit_entry SELECT gen_random_uuid(), 0, at, action, client, request_id, subject_id, purpose, NULL, roles, attributes FROM audit_entry LIMIT 1`, `INSERT INTO audit_leaf SELECT 12, batch_id, sha256('x') FROM audit_entry e WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.batch_id = e.batch_id)`}, audit.FoundUnsigned},
 		"a truncated tail":              {[]string{`DELETE FROM audit_leaf WHERE index >= 10`, `DELETE FROM audit_entry e WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.batch_id = e.batch_id)`}, audit.FoundTruncated},
 		"a changed decision":            {[]string{`UPDATE decision SET outcome = '{"permitted":{}}' WHERE input = '3'`}, audit.FoundDecisionChanged},
 		"a removed decision":            {[]string{`DELETE FROM decision WHERE input = '3'`}, audit.FoundDecisionMissing},
@@ -101,6 +101,29 @@ func TestAuditFindsATailCutOffWithItsCheckpoints(t *testing.T) {
 	report := db.verify(n, [][]byte{kept})
 	if len(report.Findings) != 1 || report.Findings[0].Kind != audit.FoundTruncated {
 		t.Errorf("got %+v", report.Findings)
+	}
+}
+
+// What happens to an entry between its commit and the sequencer's next step is found, too: the leaf
+// is made of what was committed.
+func TestAuditFindsTamperingWithTheQueue(t *testing.T) {
+	t.Parallel()
+	for kind, statement := range map[audit.FindingKind]string{
+		audit.FoundRemoved:  `DELETE FROM audit_entry WHERE id = 1`,
+		audit.FoundChanged:  `UPDATE audit_entry SET client = 'nobody' WHERE id = 1`,
+		audit.FoundInserted: `INSERT INTO audit_entry SELECT batch_id, 2, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes FROM audit_entry WHERE id = 1`,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+			n := newNotary(t)
+			db.commit(start, lookups(2))
+			db.exec(statement)
+			db.sequence(n, 10)
+			if report := db.verify(n, nil); len(report.Findings) != 1 || report.Findings[0].Kind != kind {
+				t.Errorf("got %+v", report.Findings)
+			}
+		})
 	}
 }
 

@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -36,21 +39,48 @@ func (s *Snapshot) Value(attribute privacy.AttributeID) (SealedValue, bool) {
 
 // ReadForDisclosure reads, in one round trip to the primary, the revision in force and a snapshot of
 // every subject that exists. Values whose time has run out at the given moment are left out, whether or not a
-// job has deleted them yet. Subjects that do not exist are absent from the result.
+// job has deleted them yet. Subjects that do not exist are absent from the result. Many subjects are
+// read on several connections at once.
 func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeName, attributes []privacy.AttributeID, subjects []privacy.SubjectID, now time.Time) (privacy.RevisionID, []Snapshot, error) {
-	ids := make([][16]byte, len(subjects))
-	for i, id := range subjects {
-		ids[i] = id
+	numbers := attributeNumbers(attributes)
+	parts := slices.Collect(slices.Chunk(subjects, readPart))
+	if len(parts) == 0 {
+		parts = [][]privacy.SubjectID{nil}
 	}
-	batch := &pgx.Batch{}
-	batch.Queue(selectRevision)
-	batch.Queue(selectSnapshots, purpose, attributeNumbers(attributes), ids, now)
-	results := s.pool.SendBatch(ctx, batch)
-	revision, snapshots, err := collectForDisclosure(results, len(subjects))
-	if closeErr := results.Close(); err == nil {
-		err = closeErr
+	numbered := make([]int64, len(parts))
+	read := make([][]Snapshot, len(parts))
+	reads, readCtx := errgroup.WithContext(ctx)
+	reads.SetLimit(readAtOnce)
+	for i := 1; i < len(parts); i++ {
+		reads.Go(func() (err error) {
+			numbered[i], read[i], err = s.readSnapshots(readCtx, purpose, numbers, parts[i], now)
+			return err
+		})
 	}
-	return revision, snapshots, wrap(err, "read for a disclosure")
+	var err error
+	numbered[0], read[0], err = s.readSnapshots(readCtx, purpose, numbers, parts[0], now)
+	if err = errors.Join(err, reads.Wait()); err != nil {
+		return "", nil, err
+	}
+	revision, err := s.publication(ctx, slices.Max(numbered))
+	return revision, slices.Concat(read...), err
+}
+
+// readPart is how many subjects are worth a connection of their own, and readAtOnce how many
+// connections one disclosure may take beside its first.
+const (
+	readPart   = 250
+	readAtOnce = 3
+)
+
+// readSnapshots reads one part, and the number of the publication in force; zero when nobody was found.
+func (s *Store) readSnapshots(ctx context.Context, purpose privacy.PurposeName, attributes []int32, subjects []privacy.SubjectID, now time.Time) (int64, []Snapshot, error) {
+	rows, err := s.pool.Query(ctx, selectSnapshots, purpose, attributes, idBytes(subjects), now)
+	if err != nil {
+		return 0, nil, wrap(err, "read for a disclosure")
+	}
+	number, snapshots, err := collectSnapshots(rows, len(subjects))
+	return number, snapshots, wrap(err, "read for a disclosure")
 }
 
 // The subject, their consent and their values share a shard and are read by one statement,
@@ -58,7 +88,8 @@ func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeNa
 const selectSnapshots = `
 	SELECT s.subject_id, s.key_slot, s.version, s.state,
 		c.status, c.explicit, c.separate_for, c.given_by, c.expires_at,
-		v.attributes, v.versions, v.sealed
+		v.attributes, v.versions, v.sealed,
+		(SELECT max(number) FROM publication)
 	FROM subject s
 	LEFT JOIN consent_state c ON c.subject_id = s.subject_id AND c.purpose = $1
 	LEFT JOIN LATERAL (
@@ -68,26 +99,27 @@ const selectSnapshots = `
 	) v ON true
 	WHERE s.subject_id = ANY($3)`
 
-func collectForDisclosure(results pgx.BatchResults, expected int) (privacy.RevisionID, []Snapshot, error) {
-	revision, err := scanRevision(results.QueryRow())
-	if err != nil {
-		return "", nil, err
-	}
-	rows, err := results.Query()
-	if err != nil {
-		return "", nil, err
-	}
-	snapshots := make([]Snapshot, 0, expected)
+func collectSnapshots(rows pgx.Rows, expected int) (number int64, snapshots []Snapshot, err error) {
+	defer rows.Close()
+	snapshots = make([]Snapshot, 0, expected)
 	for rows.Next() {
 		snapshots = append(snapshots, Snapshot{})
-		if err := scanSnapshot(rows, &snapshots[len(snapshots)-1]); err != nil {
-			return "", nil, err
+		if number, err = scanSnapshot(rows, &snapshots[len(snapshots)-1]); err != nil {
+			return 0, nil, err
 		}
 	}
-	return revision, snapshots, rows.Err()
+	return number, snapshots, rows.Err()
 }
 
-func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) error {
+func idBytes(subjects []privacy.SubjectID) [][16]byte {
+	ids := make([][16]byte, len(subjects))
+	for i, id := range subjects {
+		ids[i] = id
+	}
+	return ids
+}
+
+func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) (number int64, err error) {
 	var (
 		version    int64
 		status, by *string
@@ -97,11 +129,15 @@ func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) error {
 		attributes []int32
 		versions   []int64
 		sealed     [][]byte
+		published  *int64
 	)
-	err := rows.Scan((*[16]byte)(&snapshot.Subject.ID), &snapshot.Subject.Slot, &version, &snapshot.Subject.State,
-		&status, &explicit, &scopes, &by, &expires, &attributes, &versions, &sealed)
+	err = rows.Scan((*[16]byte)(&snapshot.Subject.ID), &snapshot.Subject.Slot, &version, &snapshot.Subject.State,
+		&status, &explicit, &scopes, &by, &expires, &attributes, &versions, &sealed, &published)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if published != nil {
+		number = *published
 	}
 	snapshot.Subject.Version = uint32(version) //nolint:gosec // bounded by a check constraint
 	snapshot.Consent = ConsentState{Status: privacy.ConsentNone}
@@ -113,5 +149,5 @@ func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) error {
 	for i := range attributes {
 		snapshot.Values[i] = SealedValue{privacy.AttributeID(attributes[i]), uint32(versions[i]), sealed[i]} //nolint:gosec // bounded by check constraints
 	}
-	return nil
+	return number, nil
 }

@@ -27,6 +27,23 @@ func (s *Store) CurrentRevision(ctx context.Context) (privacy.RevisionID, error)
 	return id, wrap(err, "read the current revision")
 }
 
+// publication gives the revision of a publication; zero asks for the one in force. What a number stands
+// for never changes, so it is remembered.
+func (s *Store) publication(ctx context.Context, number int64) (privacy.RevisionID, error) {
+	if number == 0 {
+		return s.CurrentRevision(ctx)
+	}
+	if id, ok := s.publications.Load(number); ok {
+		return id.(privacy.RevisionID), nil //nolint:forcetypeassert // only stored below
+	}
+	var id privacy.RevisionID
+	err := s.pool.QueryRow(ctx, `SELECT revision_id FROM publication WHERE number = $1`, number).Scan(&id)
+	if err == nil {
+		s.publications.Store(number, id)
+	}
+	return id, wrap(err, "read a publication")
+}
+
 // Revision reads the content of a revision. KindNotFound when there is none of that name.
 func (s *Store) Revision(ctx context.Context, id privacy.RevisionID) ([]byte, error) {
 	var content []byte

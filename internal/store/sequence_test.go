@@ -17,7 +17,7 @@ import (
 // logged reads the names of the leaves in order, and fails unless the indexes are dense.
 func (db *database) logged() []audit.EntryName {
 	db.t.Helper()
-	rows, err := db.owner.Query(db.t.Context(), `SELECT index, batch_id, id FROM audit_leaf ORDER BY index`)
+	rows, err := db.owner.Query(db.t.Context(), `SELECT index + n, batch_id, n FROM audit_leaf, generate_series(0, octet_length(hashes) / 32 - 1) AS n ORDER BY index + n`)
 	if err != nil {
 		db.t.Fatal(err)
 	}
@@ -136,18 +136,6 @@ func TestSequenceRefusesWhatItCannotVouchFor(t *testing.T) {
 		}, ""},
 		"no tree at all":    {func(_ *testing.T, db *database) { db.exec(`UPDATE audit_checkpoint SET tree = ''`) }, ""},
 		"a lost checkpoint": {func(_ *testing.T, db *database) { db.exec(`DELETE FROM audit_checkpoint`) }, "internal"},
-		"a lost entry": {func(_ *testing.T, db *database) {
-			db.exec(`DELETE FROM audit_entry e USING audit_batch b WHERE b.batch_id = e.batch_id AND e.id = 1`)
-		}, "audit_entries_lost"},
-		"an entry lost in one batch and gained in another": {func(_ *testing.T, db *database) {
-			db.commit(start, lookups(2))
-			db.exec(`DELETE FROM audit_entry WHERE id = 1 AND batch_id = (SELECT batch_id FROM audit_batch ORDER BY batch_id LIMIT 1)`)
-			db.exec(`INSERT INTO audit_entry SELECT batch_id, 2, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes
-				FROM audit_entry WHERE id = 1 AND batch_id = (SELECT batch_id FROM audit_batch ORDER BY batch_id DESC LIMIT 1)`)
-		}, "audit_entries_lost"},
-		"an entry gained": {func(_ *testing.T, db *database) {
-			db.exec(`UPDATE audit_batch SET entries = 1`)
-		}, "audit_entries_lost"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,17 +27,22 @@ import (
 // Store is a pool of connections to the primary. It is never pointed at a replica:
 // a withdrawal that has returned must be seen by every read that starts later.
 type Store struct {
-	pool *pgxpool.Pool
+	pool         *pgxpool.Pool
+	publications sync.Map // number → privacy.RevisionID
 }
 
 // Config says where the database is.
 type Config struct {
 	URL            string
-	MaxConns       int32           // 0: pgx's default
+	MaxConns       int32           // 0: pool_max_conns of the URL, and 16 at least
 	ConnectTimeout time.Duration   // 0: 5 s
 	Tracer         pgx.QueryTracer // nil: none
 	StatementLimit time.Duration   // server-side statement_timeout; 0: 30 s
 }
+
+// defaultConns is how many connections a process keeps at most: enough for commits to wait for the
+// disk while others read.
+const defaultConns = 16
 
 // Open connects. It fails with KindUnavailable when the database cannot be reached, or is one that
 // takes no writes: a replica may lag behind a withdrawal.
@@ -48,6 +54,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.MaxConns > 0 {
 		poolConfig.MaxConns = cfg.MaxConns
+	} else {
+		poolConfig.MaxConns = max(poolConfig.MaxConns, defaultConns)
 	}
 	poolConfig.ConnConfig.ConnectTimeout = orDefault(cfg.ConnectTimeout, 5*time.Second)
 	poolConfig.ConnConfig.Tracer = cfg.Tracer
@@ -56,6 +64,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	poolConfig.ConnConfig.RuntimeParams["statement_timeout"] = milliseconds(limit)
 	poolConfig.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(limit)
 	poolConfig.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// Every statement here has one good plan. Left to itself, PostgreSQL plans those with array arguments
+	// anew at each call, which costs a disclosure more than running them.
+	poolConfig.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
 		return nil, wrap(err, "connect")

@@ -27,20 +27,20 @@ CREATE TABLE audit_entry (
 );
 CREATE INDEX audit_entry_subject ON audit_entry (subject_id, batch_id) WHERE subject_id IS NOT NULL;
 
--- Batches that the sequencer has yet to append to the log: a queue, emptied as it goes.
+-- Batches that the sequencer has yet to append to the log, with the leaf hashes of their
+-- entries as the writer computed them: a queue, emptied as it goes.
 CREATE TABLE audit_batch (
     batch_id uuid PRIMARY KEY,
-    entries  integer NOT NULL CHECK (entries > 0)
+    hashes   bytea NOT NULL CHECK (octet_length(hashes) > 0 AND octet_length(hashes) % 32 = 0)
 );
 
--- The log itself (RFC 6962): leaf hashes in order, and the roots of full subtrees of 256
--- leaves, of 65,536 and so on, from which proofs are made without reading every leaf.
+-- The log itself (RFC 6962): the leaf hashes of each batch, entry by entry, from the index
+-- of its first one, in one row because a batch is appended whole; and the roots of full subtrees of
+-- 256 leaves, of 65,536 and so on, from which proofs are made without reading every leaf.
 CREATE TABLE audit_leaf (
     index    bigint PRIMARY KEY CHECK (index >= 0),
-    batch_id uuid NOT NULL,
-    id       integer NOT NULL,
-    hash     bytea NOT NULL CHECK (octet_length(hash) = 32),
-    UNIQUE (batch_id, id)
+    batch_id uuid NOT NULL UNIQUE,
+    hashes   bytea NOT NULL CHECK (octet_length(hashes) > 0 AND octet_length(hashes) % 32 = 0)
 );
 
 CREATE TABLE audit_tile (
