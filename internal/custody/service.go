@@ -5,7 +5,8 @@
 // sees neither) and the audit log.
 //
 // Values in clear exist only inside these flows. [privacy.Cleartext] is taken out of its wrapper in
-// disclosure.go alone, and only for attributes that a committed decision permits.
+// disclosure.go alone, only for attributes that a decision permits, and leaves only once that
+// decision is committed.
 package custody
 
 import (

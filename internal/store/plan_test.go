@@ -80,8 +80,8 @@ func TestPlansOfTheReadPathUseIndexes(t *testing.T) {
 			}
 			db.exec("SET plan_cache_mode = force_generic_plan")
 			db.exec("PREPARE sent AS " + statement.sql)
-			any := "(" + strings.TrimSuffix(strings.Repeat("NULL,", len(statement.args)), ",") + ")"
-			noScan(t, name+", for any arguments", db.explain("EXPLAIN EXECUTE sent"+strings.TrimSuffix(any, "()")))
+			nothing := "(" + strings.TrimSuffix(strings.Repeat("NULL,", len(statement.args)), ",") + ")"
+			noScan(t, name+", for any arguments", db.explain("EXPLAIN EXECUTE sent"+strings.TrimSuffix(nothing, "()")))
 			db.exec("DEALLOCATE sent")
 			db.exec("RESET plan_cache_mode")
 		}
