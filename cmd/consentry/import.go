@@ -8,8 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -61,6 +63,8 @@ func (c *importCommand) Run(ctx context.Context, io stdio, log *slog.Logger) err
 		return err
 	}
 	defer func() { _ = table.Close() }()
+	// A second signal ends it at once: the standard input may never say another word.
+	defer context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })()
 	if c.DryRun {
 		return c.into(ctx, table, nil, "", io)
 	}

@@ -186,14 +186,14 @@ func (r *csvReader) symbol() (csvSymbol, byte, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	switch {
-	case b == '"':
+	switch b {
+	case '"':
 		return symbolQuote, b, nil
-	case b == '\n':
+	case '\n':
 		return symbolNewline, b, nil
-	case b == '\r':
+	case '\r':
 		return r.afterReturn()
-	case b == r.comma[0]:
+	case r.comma[0]:
 		rest := r.comma[1:]
 		if next, _ := r.in.Peek(len(rest)); !bytes.Equal(next, rest) {
 			return symbolByte, b, nil

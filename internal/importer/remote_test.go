@@ -65,7 +65,10 @@ func TestRemoteFaults(t *testing.T) {
 		{"well", func(w http.ResponseWriter, r *http.Request) { accept(w, r); _, _ = w.Write([]byte(complete)) }, "", importer.Counts{Lines: 2, Created: 2}},
 		{"away", problem(503, "database_unavailable"), "", importer.Counts{Lines: 2, Created: 2}},
 		{"too fast", problem(429, "rate_limited"), "", importer.Counts{Lines: 2, Created: 2}},
-		{"a proxy's page", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); _, _ = w.Write([]byte("<html>")) }, "", importer.Counts{Lines: 2, Created: 2}},
+		{"a proxy's page", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = w.Write([]byte("<html>"))
+		}, "", importer.Counts{Lines: 2, Created: 2}},
 		{"no summary", func(w http.ResponseWriter, r *http.Request) { accept(w, r) }, "", importer.Counts{Lines: 2, Created: 2}},
 		{"incomplete", func(w http.ResponseWriter, r *http.Request) {
 			accept(w, r)
@@ -77,10 +80,12 @@ func TestRemoteFaults(t *testing.T) {
 		{"not allowed", problem(403, "not_allowed"), "not_allowed", importer.Counts{}},
 		{"token expired", problem(401, "token_expired"), "token_expired", importer.Counts{}},
 		{"something else", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(404)
+			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte("nothing here"))
 		}, "unexpected_answer", importer.Counts{}},
-		{"elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, "unexpected_answer", importer.Counts{}},
+		{"elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, "unexpected_answer", importer.Counts{}},
 		{"lines of another import", answer(`{"line":77,"id":"0192f0c1-a2b3-7c4d-8e5f-000000000001"}` + complete), "internal", importer.Counts{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,7 +116,10 @@ func TestRemoteGivesUp(t *testing.T) {
 	j := newJob(t, writeFile(t, "id,name,city,income\nP1,Ada,Köln,1\n"), peopleMapping)
 	j.patience = 250 * time.Millisecond
 	var calls atomic.Int64
-	_, err := j.run(t.Context(), t, remote(t, func(w http.ResponseWriter, _ *http.Request) { calls.Add(1); w.WriteHeader(503) }))
+	_, err := j.run(t.Context(), t, remote(t, func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
 	if privacy.KindOf(err) != privacy.KindUnavailable || calls.Load() < 2 {
 		t.Errorf("after %d calls: %v", calls.Load(), err)
 	}
