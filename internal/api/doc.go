@@ -2,7 +2,7 @@
 // custody, one file per resource, and the one place where errors become problems.
 //
 // A request passes, in order: the request id and access log, the panic guard, the
-// body limit, authentication, the rate limit of its client, Huma's validation,
-// authorisation by policy, and the flow. Problems (RFC 9457) say what to do and
+// router, authentication, the rate limit of its client, the content type, the body
+// limit, the strict reading of JSON, Huma's validation, authorisation by policy, and the flow. Problems (RFC 9457) say what to do and
 // never repeat what was sent, not even the name of an unknown key.
 package api

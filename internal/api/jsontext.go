@@ -133,7 +133,7 @@ func escapedUnit(data []byte) (rune, bool) {
 		return 0, false
 	}
 	unit, err := strconv.ParseUint(string(data[1:5]), 16, 16)
-	return rune(unit), err == nil //nolint:gosec // 16 bits
+	return rune(unit), err == nil
 }
 
 // fewNames is up to how many names looking through them one by one is the quickest way.

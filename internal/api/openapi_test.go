@@ -2,9 +2,12 @@ package api
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/consentry/consentry/schemas"
@@ -130,6 +133,11 @@ func TestNoListIsNull(t *testing.T) {
 
 func TestDocumentationIsServed(t *testing.T) {
 	f := newFace(t, Config{})
+	var running sync.WaitGroup
+	for range 4 {
+		running.Go(func() { f.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/openapi.json", nil)) })
+	}
+	running.Wait()
 	for path, want := range map[string]string{"/docs": "<!doctype html>", "/openapi.json": `"openapi":"3.1`, "/openapi.yaml": "openapi: 3.1"} {
 		if w, _ := f.call("GET", path, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: status %d: %.200s", path, w.Code, w.Body)

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -22,11 +23,16 @@ func route(mux *http.ServeMux) http.Handler {
 		}
 		noSuchRoute(w, r)
 	})
+	var document sync.Mutex // Huma writes the OpenAPI document when it is first asked for, and does not mind by how many
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.EscapedPath()
 		if clean := path.Clean("/" + asked); asked != clean && asked != clean+"/" {
 			noSuchRoute(w, r)
 			return
+		}
+		if strings.HasPrefix(asked, "/openapi") {
+			document.Lock()
+			defer document.Unlock()
 		}
 		mux.ServeHTTP(w, r)
 	})
