@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -146,10 +147,15 @@ func (b *Batcher) work() {
 	}
 }
 
+// gatherYields is how often a worker lets other goroutines run before it commits what it has: those about
+// to submit get into the batch, and when there are none it costs next to nothing.
+const gatherYields = 2
+
 // gather adds what is waiting to the first submission. One that no longer fits is handed back, to be
 // the first of the next batch.
 func (b *Batcher) gather(first *submission) (group []*submission, next *submission) {
 	group = []*submission{first}
+	yields := 0
 	for n := len(first.drafts); n < b.limits.Entries; {
 		select {
 		case s, open := <-b.submissions:
@@ -161,7 +167,11 @@ func (b *Batcher) gather(first *submission) (group []*submission, next *submissi
 			}
 			group = append(group, s)
 		default:
-			return group, nil
+			if yields == gatherYields {
+				return group, nil
+			}
+			yields++
+			runtime.Gosched()
 		}
 	}
 	return group, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
@@ -18,6 +19,7 @@ type decider struct {
 	input    privacy.DecisionInput // without the subject
 	taken    map[stateKey]decided
 	recorded []audit.Decision
+	turn     *sync.Mutex // shared by the parts of a request: they do not work the same decision out at once
 }
 
 // decided is an outcome and the name it is on record under.
@@ -51,8 +53,10 @@ func newStateKey(s privacy.SubjectState) stateKey {
 		s.Consent.Explicit, s.Consent.Status, s.Consent.NoticeVersion, s.Consent.By}, strings.Join(scopes, ",")}
 }
 
-func (r *release) newDecider() *decider {
-	return r.service.newDecider(r.revision, r.caller.Caller, r.request.Purpose, r.asked.names)
+func (r *releasePart) newDecider() *decider {
+	d := r.service.newDecider(r.revision, r.caller.Caller, r.request.Purpose, r.asked.names)
+	d.turn = &r.deciding
+	return d
 }
 
 func (s *Service) newDecider(revision privacy.RevisionID, caller privacy.Caller, purpose privacy.PurposeName, attributes []privacy.AttributeName) *decider {
@@ -67,6 +71,8 @@ func (d *decider) decide(ctx context.Context, state privacy.SubjectState) (decid
 	if have, ok := d.taken[key]; ok {
 		return have, nil
 	}
+	d.turn.Lock()
+	defer d.turn.Unlock()
 	input := d.input
 	input.Subject = state
 	decision, err := d.service.policy.Decide(ctx, d.revision, input)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -55,32 +56,89 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 	if err != nil {
 		return nil, err
 	}
-	now := s.instant()
-	revision, snapshots, err := s.store.ReadForDisclosure(ctx, request.Purpose, asked.stored, known(ids), now)
+	release := &release{service: s, caller: caller, request: request, asked: asked, now: s.instant()}
+	for range publicationRounds {
+		disclosed, err := release.inParts(ctx, ids)
+		if disclosed != nil || err != nil {
+			return disclosed, err
+		}
+	}
+	return nil, privacy.Unavailable(nil, "policy_changing", "the policy is being published again and again; try again")
+}
+
+// publicationRounds bounds how often a disclosure is decided again because the policy changed under it.
+const publicationRounds = 5
+
+// partSize is how many subjects are worth a part of their own, and partsAtOnce how many parts of one
+// disclosure go on at a time: while one waits for the database, another decides and opens.
+const (
+	partSize    = 250
+	partsAtOnce = 4
+)
+
+// release is what the parts of one disclosure share.
+type release struct {
+	service *Service
+	caller  Caller
+	request Request
+	asked   asked
+	now     time.Time
+
+	deciding sync.Mutex
+}
+
+// inParts carries a disclosure out in parts, each of which reads, decides, records and opens by
+// itself. The answer is nil when the policy changed between the parts: one answer speaks of one revision.
+func (r *release) inParts(ctx context.Context, ids []privacy.SubjectID) (*Disclosed, error) {
+	chunks := slices.Collect(slices.Chunk(ids, partSize))
+	parts := make([]*Disclosed, len(chunks))
+	if len(chunks) == 1 {
+		return r.part(ctx, ids)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(partsAtOnce)
+	for i, chunk := range chunks {
+		group.Go(func() (err error) {
+			parts[i], err = r.part(ctx, chunk)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	whole := &Disclosed{Revision: parts[0].Revision}
+	for _, part := range parts {
+		if part.Revision != whole.Revision {
+			return nil, nil //nolint:nilnil // documented
+		}
+		whole.Disclosures = append(whole.Disclosures, part.Disclosures...)
+	}
+	return whole, nil
+}
+
+func (r *release) part(ctx context.Context, ids []privacy.SubjectID) (*Disclosed, error) {
+	s := r.service
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, r.request.Purpose, r.asked.stored, known(ids), r.now)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.loadRevision(ctx, revision); err != nil {
 		return nil, err
 	}
-	if err := s.authorise(ctx, revision, caller.Caller, "disclosures-create", privacy.SubjectID{}); err != nil {
+	if err := s.authorise(ctx, revision, r.caller.Caller, "disclosures-create", privacy.SubjectID{}); err != nil {
 		return nil, err
 	}
-	if !s.policy.PurposeKnown(revision, request.Purpose) {
+	if !s.policy.PurposeKnown(revision, r.request.Purpose) {
 		return nil, errUnknownPurpose
 	}
-	release := release{service: s, caller: caller, request: request, asked: asked, revision: revision, now: now, ids: ids}
-	return release.run(ctx, snapshots)
+	part := releasePart{release: r, revision: revision, ids: ids}
+	return part.run(ctx, snapshots)
 }
 
-// release is one disclosure under way.
-type release struct {
-	service  *Service
-	caller   Caller
-	request  Request
-	asked    asked
+// releasePart is one part of a disclosure under way.
+type releasePart struct {
+	*release
 	revision privacy.RevisionID
-	now      time.Time
 	ids      []privacy.SubjectID
 
 	decisions []audit.Decision // distinct
@@ -95,24 +153,19 @@ type subjectCase struct {
 	outcome  privacy.Outcome
 }
 
-// recordPart is how many entries are worth a commit of their own, beside the others of the request.
-const recordPart = 500
-
 // run decides, then opens values while the decisions are being committed: opened values stay in this
 // function until the commit has succeeded, and are dropped when it has not.
-func (r *release) run(ctx context.Context, snapshots []store.Snapshot) (*Disclosed, error) {
+func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Disclosed, error) {
 	if err := r.decideAll(ctx, snapshots); err != nil {
 		return nil, err
 	}
-	commits, commitCtx := errgroup.WithContext(ctx)
-	for part := range slices.Chunk(r.drafts, recordPart) {
-		commits.Go(func() error {
-			_, err := r.service.batcher.Submit(commitCtx, part, r.decisions)
-			return err
-		})
-	}
+	committed := make(chan error, 1)
+	go func() {
+		_, err := r.service.batcher.Submit(ctx, r.drafts, r.decisions)
+		committed <- err
+	}()
 	disclosures, openErr := r.openAll()
-	if err := commits.Wait(); err != nil {
+	if err := <-committed; err != nil {
 		return nil, err
 	}
 	if openErr != nil {
@@ -121,7 +174,7 @@ func (r *release) run(ctx context.Context, snapshots []store.Snapshot) (*Disclos
 	return &Disclosed{Revision: r.revision, Disclosures: disclosures}, nil
 }
 
-func (r *release) decideAll(ctx context.Context, snapshots []store.Snapshot) error {
+func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot) error {
 	byID := make(map[privacy.SubjectID]*store.Snapshot, len(snapshots))
 	for i := range snapshots {
 		byID[snapshots[i].Subject.ID] = &snapshots[i]
@@ -145,7 +198,7 @@ func (r *release) decideAll(ctx context.Context, snapshots []store.Snapshot) err
 	return nil
 }
 
-func (r *release) decideOne(ctx context.Context, decider *decider, snapshot *store.Snapshot, c *subjectCase, draft *audit.Draft) error {
+func (r *releasePart) decideOne(ctx context.Context, decider *decider, snapshot *store.Snapshot, c *subjectCase, draft *audit.Draft) error {
 	key, err := r.service.keyring.Subject(ctx, snapshot.Subject.ID, snapshot.Subject.Slot)
 	if errors.Is(err, keyring.ErrPunctured) {
 		c.outcome = withholdAll(r.asked.names, privacy.ReasonErased)
@@ -167,7 +220,7 @@ func (r *release) decideOne(ctx context.Context, decider *decider, snapshot *sto
 	return nil
 }
 
-func (r *release) openAll() ([]Disclosure, error) {
+func (r *releasePart) openAll() ([]Disclosure, error) {
 	disclosures := make([]Disclosure, len(r.cases))
 	for i := range r.cases {
 		var err error
@@ -180,7 +233,7 @@ func (r *release) openAll() ([]Disclosure, error) {
 }
 
 // open gives every asked attribute of one subject its value or its reason.
-func (r *release) open(c *subjectCase) (Disclosure, error) {
+func (r *releasePart) open(c *subjectCase) (Disclosure, error) {
 	var d Disclosure
 	for _, attribute := range r.asked.attributes {
 		mode, permitted := c.outcome.Permitted[attribute.Name]
@@ -211,7 +264,7 @@ func reasonFor(outcome privacy.Outcome, name privacy.AttributeName) privacy.Reas
 
 // transformed opens a value and gives it the form that the decision permits. This is the one place where
 // a value leaves its wrapper.
-func (r *release) transformed(c *subjectCase, attribute *catalogue.Attribute, mode privacy.Mode) (value json.RawMessage, held bool, err error) {
+func (r *releasePart) transformed(c *subjectCase, attribute *catalogue.Attribute, mode privacy.Mode) (value json.RawMessage, held bool, err error) {
 	source := attribute
 	if from, ok := attribute.GeneraliseFrom(); ok && mode == privacy.ModeGeneralise {
 		if source, ok = r.service.catalogue.Attribute(from); !ok {

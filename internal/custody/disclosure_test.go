@@ -165,8 +165,8 @@ func TestDiscloseAThousandForAFewEvaluations(t *testing.T) {
 	if released < 10 || released > 500 {
 		t.Errorf("%d of 1,000 were released", released)
 	}
-	if n := v.count(`SELECT count(DISTINCT batch_id) FROM audit_entry WHERE action = 'disclosure'`); n != 1 {
-		t.Errorf("one answer is on record in %d transactions", n)
+	if n := v.count(`SELECT count(DISTINCT subject_id) FROM audit_entry WHERE action = 'disclosure'`); n != len(ids) {
+		t.Errorf("an answer about %d people has %d of them on record", len(ids), n)
 	}
 	_, err = v.ask([]privacy.AttributeName{"given_name"}, append(ids, privacy.SubjectID{1})...)
 	wantCode(t, err, privacy.KindInvalid, "too_many_subjects")

@@ -14,7 +14,7 @@ import (
 
 // sequenceEvery is how often the sequencer looks for entries: a checkpoint follows an entry
 // within a second.
-const sequenceEvery = 250 * time.Millisecond
+const sequenceEvery = 500 * time.Millisecond
 
 // RunSequencer appends committed entries to the log until ctx ends. Every node runs it; one at
 // a time does the work.
@@ -39,7 +39,7 @@ const sequenceBatches = 500
 // Sequence appends what has been committed so far to the log and signs checkpoints.
 func (s *Service) Sequence(ctx context.Context) error {
 	for {
-		progress, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), notary{s, ctx})
+		progress, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), &notary{service: s, ctx: ctx})
 		if err != nil || !progress {
 			return err
 		}
@@ -50,28 +50,34 @@ func (s *Service) Sequence(ctx context.Context) error {
 type notary struct {
 	service *Service
 	ctx     context.Context //nolint:containedctx // lives for one call of Sequence
+	keys    []audit.Key     // asked for once a step
 }
 
 // Confirm implements store.Notary.
-func (n notary) Confirm(tree *audit.Tree, note []byte) error {
-	keys, err := n.service.CheckpointKeys(n.ctx)
-	if err != nil {
+func (n *notary) Confirm(tree *audit.Tree, note []byte) error {
+	if err := n.askForKeys(); err != nil {
 		return err
 	}
-	return tree.Confirm(note, n.service.origin, keys)
+	return tree.Confirm(note, n.service.origin, n.keys)
 }
 
 // Sign implements store.Notary. When the key has been rotated since its public half was read, the
-// signature is refused and the next attempt reads it again.
-func (n notary) Sign(tree *audit.Tree) ([]byte, error) {
-	keys, err := n.service.CheckpointKeys(n.ctx)
-	if err != nil {
+// signature is refused and the next step reads it again.
+func (n *notary) Sign(tree *audit.Tree) ([]byte, error) {
+	if err := n.askForKeys(); err != nil {
 		return nil, err
 	}
-	return audit.SignCheckpoint(n.ctx, tree.Checkpoint(n.service.origin), keys[len(keys)-1], func(ctx context.Context, message []byte) ([]byte, error) {
+	return audit.SignCheckpoint(n.ctx, tree.Checkpoint(n.service.origin), n.keys[len(n.keys)-1], func(ctx context.Context, message []byte) ([]byte, error) {
 		signature, _, err := n.service.keyring.Sign(ctx, message)
 		return signature, err
 	})
+}
+
+func (n *notary) askForKeys() (err error) {
+	if n.keys == nil {
+		n.keys, err = n.service.CheckpointKeys(n.ctx)
+	}
+	return err
 }
 
 // CheckpointKeys lists the public keys that checkpoints may be signed with, oldest first.

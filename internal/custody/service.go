@@ -76,7 +76,7 @@ func New(c Config) *Service {
 	if s.origin == "" {
 		s.origin = DefaultOrigin
 	}
-	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{InFlight: 1})
+	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }
 

@@ -2,12 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -39,48 +36,22 @@ func (s *Snapshot) Value(attribute privacy.AttributeID) (SealedValue, bool) {
 
 // ReadForDisclosure reads, in one round trip to the primary, the revision in force and a snapshot of
 // every subject that exists. Values whose time has run out at the given moment are left out, whether or not a
-// job has deleted them yet. Subjects that do not exist are absent from the result. Many subjects are
-// read on several connections at once.
+// job has deleted them yet. Subjects that do not exist are absent from the result.
 func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeName, attributes []privacy.AttributeID, subjects []privacy.SubjectID, now time.Time) (privacy.RevisionID, []Snapshot, error) {
-	numbers := attributeNumbers(attributes)
-	parts := slices.Collect(slices.Chunk(subjects, readPart))
-	if len(parts) == 0 {
-		parts = [][]privacy.SubjectID{nil}
+	ids := make([][16]byte, len(subjects))
+	for i, id := range subjects {
+		ids[i] = id
 	}
-	numbered := make([]int64, len(parts))
-	read := make([][]Snapshot, len(parts))
-	reads, readCtx := errgroup.WithContext(ctx)
-	reads.SetLimit(readAtOnce)
-	for i := 1; i < len(parts); i++ {
-		reads.Go(func() (err error) {
-			numbered[i], read[i], err = s.readSnapshots(readCtx, purpose, numbers, parts[i], now)
-			return err
-		})
-	}
-	var err error
-	numbered[0], read[0], err = s.readSnapshots(readCtx, purpose, numbers, parts[0], now)
-	if err = errors.Join(err, reads.Wait()); err != nil {
-		return "", nil, err
-	}
-	revision, err := s.publication(ctx, slices.Max(numbered))
-	return revision, slices.Concat(read...), err
-}
-
-// readPart is how many subjects are worth a connection of their own, and readAtOnce how many
-// connections one disclosure may take beside its first.
-const (
-	readPart   = 250
-	readAtOnce = 3
-)
-
-// readSnapshots reads one part, and the number of the publication in force; zero when nobody was found.
-func (s *Store) readSnapshots(ctx context.Context, purpose privacy.PurposeName, attributes []int32, subjects []privacy.SubjectID, now time.Time) (int64, []Snapshot, error) {
-	rows, err := s.pool.Query(ctx, selectSnapshots, purpose, attributes, idBytes(subjects), now)
+	rows, err := s.pool.Query(ctx, selectSnapshots, purpose, attributeNumbers(attributes), ids, now)
 	if err != nil {
-		return 0, nil, wrap(err, "read for a disclosure")
+		return "", nil, wrap(err, "read for a disclosure")
 	}
 	number, snapshots, err := collectSnapshots(rows, len(subjects))
-	return number, snapshots, wrap(err, "read for a disclosure")
+	if err != nil {
+		return "", nil, wrap(err, "read for a disclosure")
+	}
+	revision, err := s.publication(ctx, number)
+	return revision, snapshots, err
 }
 
 // The subject, their consent and their values share a shard and are read by one statement,
@@ -109,14 +80,6 @@ func collectSnapshots(rows pgx.Rows, expected int) (number int64, snapshots []Sn
 		}
 	}
 	return number, snapshots, rows.Err()
-}
-
-func idBytes(subjects []privacy.SubjectID) [][16]byte {
-	ids := make([][16]byte, len(subjects))
-	for i, id := range subjects {
-		ids[i] = id
-	}
-	return ids
 }
 
 func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) (number int64, err error) {

@@ -13,6 +13,7 @@ package store
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -34,15 +35,15 @@ type Store struct {
 // Config says where the database is.
 type Config struct {
 	URL            string
-	MaxConns       int32           // 0: pool_max_conns of the URL, and 16 at least
+	MaxConns       int32           // 0: pool_max_conns of the URL, and four a core at least
 	ConnectTimeout time.Duration   // 0: 5 s
 	Tracer         pgx.QueryTracer // nil: none
 	StatementLimit time.Duration   // server-side statement_timeout; 0: 30 s
 }
 
-// defaultConns is how many connections a process keeps at most: enough for commits to wait for the
-// disk while others read.
-const defaultConns = 16
+// connsPerCore is how many connections a process keeps at most: some read while others wait for the disk,
+// and more would only make the server switch between them.
+const connsPerCore = 4
 
 // Open connects. It fails with KindUnavailable when the database cannot be reached, or is one that
 // takes no writes: a replica may lag behind a withdrawal.
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.MaxConns > 0 {
 		poolConfig.MaxConns = cfg.MaxConns
 	} else {
-		poolConfig.MaxConns = max(poolConfig.MaxConns, defaultConns)
+		poolConfig.MaxConns = max(poolConfig.MaxConns, int32(connsPerCore*runtime.GOMAXPROCS(0))) //nolint:gosec // a small number
 	}
 	poolConfig.ConnConfig.ConnectTimeout = orDefault(cfg.ConnectTimeout, 5*time.Second)
 	poolConfig.ConnConfig.Tracer = cfg.Tracer
@@ -67,6 +68,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	// Every statement here has one good plan. Left to itself, PostgreSQL plans those with array arguments
 	// anew at each call, which costs a disclosure more than running them.
 	poolConfig.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	// All of them look rows up by key. While a table is small, or not analysed yet, reading it whole looks
+	// cheaper to the planner, and a plan that is kept would go on doing so as the table grows.
+	for _, detour := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		poolConfig.ConnConfig.RuntimeParams[detour] = "off"
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
 		return nil, wrap(err, "connect")
