@@ -15,7 +15,7 @@ import (
 
 // serve opens the node, loads the demo data on the first start, and answers requests until ctx ends.
 func (d *dev) serve(ctx context.Context, config node.Config) error {
-	listener, err := net.Listen("tcp", d.command.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", d.command.Listen)
 	if err != nil {
 		return errors.Join(privacy.Invalid("listen_failed", "the address to listen on is taken; choose another with --listen"), config.Keyring.Close())
 	}

@@ -50,7 +50,7 @@ const (
 
 // devIssuer opens the token issuer of a dev directory.
 func devIssuer(dir string) (*authn.Issuer, error) {
-	seed, err := os.ReadFile(filepath.Join(dir, issuerKeyFile)) //nolint:gosec // named by whoever runs the command
+	seed, err := os.ReadFile(filepath.Join(dir, issuerKeyFile))
 	if err != nil || len(seed) != ed25519.SeedSize {
 		return nil, privacy.Invalid("no_issuer_key", "there is no token key in the data directory; run consentry dev first")
 	}

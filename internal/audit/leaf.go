@@ -33,7 +33,7 @@ func (e Entry) appendLeaf(b []byte) []byte {
 	b = append(b, leafLabel...)
 	b = append(b, e.Name.BatchID[:]...)
 	b = appendUint32(b, int(e.Name.ID))
-	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro())) //nolint:gosec // two's complement, read back as such
+	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro()))
 	b = appendText(b, e.Action)
 	b = appendText(b, e.Client)
 	b = appendList(b, e.Roles)

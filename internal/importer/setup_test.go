@@ -16,7 +16,7 @@ import (
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/importer"
-	"github.com/consentry/consentry/internal/keyring" //nolint:depguard // the whole path seals for real
+	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"

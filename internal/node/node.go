@@ -6,8 +6,6 @@ package node
 import (
 	"context"
 	"errors"
-	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -145,7 +143,7 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		// net/http's own messages name the addresses of callers.
-		ErrorLog: log.New(io.Discard, "", 0),
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -28,7 +28,7 @@ func TestRegoTests(t *testing.T) {
 		modules[name] = module
 	}
 	data := tablesOf(t, defaultRevision(t))
-	results, err := tester.NewRunner().SetStore(inmem.NewFromObject(data)).Run(t.Context(), modules)
+	results, err := tester.NewRunner().SetStore(inmem.NewFromObject(data)).SetModules(modules).RunTests(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func (s *Store) auditLeaves(ctx context.Context, after, size int64) ([]leafRow, 
 
 func yieldRecords(leaf leafRow, entries map[audit.EntryName]*audit.Draft, yield func(audit.Record, error) bool) bool {
 	for i, hash := range unpackHashes(leaf.Hashes) {
-		name := audit.EntryName{BatchID: leaf.Batch, ID: int32(i)}                                                  //nolint:gosec // a batch has thousands at most
+		name := audit.EntryName{BatchID: leaf.Batch, ID: int32(i)}
 		record := audit.Record{Index: uint64(leaf.Index) + uint64(i), Leaf: hash, Name: name, Entry: entries[name]} //nolint:gosec // bounded by a check constraint
 		if !yield(record, nil) {
 			return false

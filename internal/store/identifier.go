@@ -121,9 +121,9 @@ func (t *Tx) copyIdentifiers(ctx context.Context, subjects []NewSubject, at time
 		identifier *Identifier
 	}
 	var flat []row
-	for i := range subjects {
-		for j := range subjects[i].Identifiers {
-			flat = append(flat, row{subjects[i].Subject.ID, &subjects[i].Identifiers[j]})
+	for _, s := range subjects {
+		for j := range s.Identifiers {
+			flat = append(flat, row{s.Subject.ID, &s.Identifiers[j]})
 		}
 	}
 	_, err := t.tx.CopyFrom(ctx, pgx.Identifier{"subject_identifier"},
