@@ -44,7 +44,7 @@ func TestRoles(t *testing.T) {
 	const denied = "42501" // insufficient_privilege
 	for _, try := range []struct{ who, url, statement, state string }{
 		{"owner", owner, "CREATE ROLE another", denied},
-		{"service", service, "INSERT INTO audit_batch VALUES (gen_random_uuid(), 1)", ""},
+		{"service", service, "INSERT INTO audit_batch VALUES (gen_random_uuid(), sha256('x'))", ""},
 		{"service", service, "SELECT count(*) FROM audit_entry", ""},
 		{"service", service, "UPDATE audit_entry SET client = 'x'", denied},
 		{"service", service, "DELETE FROM audit_leaf", denied},
@@ -56,7 +56,7 @@ func TestRoles(t *testing.T) {
 		{"service", service, "SET ROLE consentry_owner", denied},
 		{"auditor", auditor, "SELECT count(*) FROM audit_entry", ""},
 		{"auditor", auditor, "SELECT count(*) FROM consent_record", ""},
-		{"auditor", auditor, "INSERT INTO audit_batch VALUES (gen_random_uuid(), 1)", denied},
+		{"auditor", auditor, "INSERT INTO audit_batch VALUES (gen_random_uuid(), sha256('x'))", denied},
 		{"auditor", auditor, "DELETE FROM audit_batch", denied},
 		{"auditor", auditor, "UPDATE attribute_value SET source = 'x'", denied},
 		{"auditor", auditor, "SELECT nextval('subject_key_slot')", denied},
