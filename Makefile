@@ -26,7 +26,7 @@ help: ## list the targets
 build: ## compile bin/consentry
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/consentry ./cmd/consentry
 
-run: build ## start everything on this machine: PostgreSQL, API, console and demo data
+run: build ## start everything on this machine: PostgreSQL, API and demo data
 	bin/consentry dev
 
 test: packages vault $(SERVERS) ## vet, then all tests, race detector on, with real PostgreSQL and Vault

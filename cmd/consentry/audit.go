@@ -17,6 +17,9 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
+// auditLimit bounds a statement that looks through the whole log.
+const auditLimit = time.Hour
+
 type auditCommand struct {
 	Export auditExportCommand `cmd:"" help:"Write the audit log to a file that can be verified anywhere."`
 	Verify auditVerifyCommand `cmd:"" help:"Verify the audit log: an exported file offline, or the database."`
@@ -36,7 +39,7 @@ func (c *auditExportCommand) Run(ctx context.Context, io stdio, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, store.Config{URL: c.Database.DatabaseURL, MaxConns: c.Database.MaxConns})
+	db, err := store.Open(ctx, store.Config{URL: c.Database.DatabaseURL, MaxConns: c.Database.MaxConns, StatementLimit: auditLimit})
 	if err != nil {
 		return err
 	}
@@ -130,7 +133,7 @@ func (c *auditVerifyCommand) verifyFile(ctx context.Context, trust audit.Trust) 
 
 func (c *auditVerifyCommand) verifyDatabase(ctx context.Context, trust audit.Trust) (audit.Report, error) {
 	trust.Settled = time.Now().Add(-c.Grace)
-	db, err := store.Open(ctx, store.Config{URL: c.DatabaseURL})
+	db, err := store.Open(ctx, store.Config{URL: c.DatabaseURL, StatementLimit: auditLimit})
 	if err != nil {
 		return audit.Report{}, err
 	}

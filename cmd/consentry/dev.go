@@ -22,7 +22,7 @@ type devCommand struct {
 	Listen      string       `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Data        string       `help:"Where everything is kept." default:".dev" type:"path"`
 	NoDemo      bool         `help:"Start without demo data."`
-	NoConsole   bool         `help:"Start without the console." hidden:""`
+	NoConsole   bool         `help:"Does nothing: there is no console yet." hidden:""`
 	Vault       bool         `help:"Run a real Vault server (built by make vault) instead of the file keyring."`
 	People      int          `help:"How many people the demo data has." default:"2000" hidden:""`
 	DatabaseURL string       `help:"Use this PostgreSQL instead of a private one." env:"DATABASE_URL" placeholder:"URL"`

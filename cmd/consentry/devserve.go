@@ -64,7 +64,7 @@ func find(ctx context.Context, service *custody.Service, person demo.Person) (pr
 	if err != nil {
 		return privacy.SubjectID{}, err
 	}
-	return service.Subject(ctx, custody.SubjectRef{Identifier: identifier})
+	return service.Subject(ctx, custody.Caller{Caller: privacy.Caller{Client: demo.Client}}, custody.SubjectRef{Identifier: identifier})
 }
 
 // zeroes is the randomness of an id that stands for nobody.

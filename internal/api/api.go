@@ -11,6 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/custody"
@@ -23,6 +25,7 @@ type Config struct {
 	Verifier  *authn.Verifier
 	Log       *slog.Logger
 	Registry  *prometheus.Registry
+	Spans     trace.Tracer     // nil: none
 	Now       func() time.Time // nil: time.Now
 	Version   string
 	PerSecond float64 // requests a second and client; 0: 1,000
@@ -40,6 +43,7 @@ type API struct {
 	limiter  *limiter
 	body     time.Duration // see Config.BodyWithin
 	metrics  *metrics
+	spans    trace.Tracer
 	huma     huma.API
 	handler  http.Handler
 }
@@ -56,18 +60,21 @@ func New(c Config) *API {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.PerSecond == 0 {
+	if c.Spans == nil {
+		c.Spans = noop.NewTracerProvider().Tracer("")
+	}
+	if c.PerSecond <= 0 {
 		c.PerSecond = defaultRate
 	}
 	if c.Burst == 0 {
-		c.Burst = int(2 * c.PerSecond)
+		c.Burst = max(1, int(2*c.PerSecond))
 	}
 	if c.BodyWithin == 0 {
 		c.BodyWithin = 30 * time.Second
 	}
 	mux := http.NewServeMux()
 	a := &API{service: c.Service, verifier: c.Verifier, log: c.Log, now: c.Now,
-		limiter: newLimiter(c.PerSecond, c.Burst), body: c.BodyWithin, metrics: newMetrics(c.Registry)}
+		limiter: newLimiter(c.PerSecond, c.Burst), body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
 	a.routes()

@@ -105,11 +105,7 @@ func (a *API) recordConsent(ctx context.Context, caller custody.Caller, input *c
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.service.Subject(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	recorded, err := a.service.RecordConsent(ctx, caller, id, custody.Consent{Purpose: privacy.PurposeName(body.Purpose), Action: privacy.ConsentAction(body.Action),
+	recorded, err := a.service.RecordConsent(ctx, caller, ref, custody.Consent{Purpose: privacy.PurposeName(body.Purpose), Action: privacy.ConsentAction(body.Action),
 		Explicit: body.Explicit, SeparateFor: body.SeparateFor, By: privacy.ConsentBy(body.By), Channel: body.Channel, Method: body.Method,
 		OccurredAt: timeOf(body.OccurredAt), ExpiresAt: timeOf(body.ExpiresAt)}, input.once(caller, "consents-record"))
 	return &consentOutput{Status: http.StatusCreated, Body: recorded}, err

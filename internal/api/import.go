@@ -28,14 +28,15 @@ type ImportLine struct {
 	Summary *ImportSummary `json:"summary,omitempty" doc:"The last line."`
 }
 
-// ImportSummary is the last line of an import's answer. Without it, the import was cut short:
-// send it again, whole or from the last line that was answered.
+// ImportSummary is the last line of an import's answer. Lines are answered in order; without a summary, or with one
+// that is not complete, send again from the first line that has no answer. Lines may have been
+// stored and not answered: storing them again is harmless.
 type ImportSummary struct {
 	Lines    int  `json:"lines"`
 	Created  int  `json:"created"`
 	Updated  int  `json:"updated"`
 	Rejected int  `json:"rejected"`
-	Complete bool `json:"complete" doc:"False when the import stopped early; nothing after the last answered line was stored."`
+	Complete bool `json:"complete" doc:"False when the import stopped early: send again from the first line without an answer."`
 }
 
 const (
@@ -82,8 +83,14 @@ type importRun struct {
 	control *http.ResponseController
 	summary ImportSummary
 
-	pending []custody.Profile
-	numbers []int // their lines
+	waiting []importLine // in order
+}
+
+// importLine is a line that waits to be answered: with the profile to be stored, or with what is wrong.
+type importLine struct {
+	number  int
+	profile *custody.Profile
+	problem *Problem
 }
 
 // lines stores every line and reports whether it came to the end.
@@ -96,7 +103,7 @@ func (run *importRun) lines(ctx context.Context, body io.Reader) bool {
 			run.summary.Lines++
 			run.take(ctx, line, tooLong)
 		}
-		if len(run.pending) >= importBatch || (err != nil && len(run.pending) > 0) {
+		if len(run.waiting) >= importBatch || (err != nil && len(run.waiting) > 0) {
 			if !run.flush(ctx) {
 				return false
 			}
@@ -135,51 +142,70 @@ func readLine(reader *bufio.Reader) (line []byte, tooLong bool, err error) {
 }
 
 func (run *importRun) take(ctx context.Context, line []byte, tooLong bool) {
-	if tooLong {
-		run.reject(ctx, run.summary.Lines, privacy.NewError(privacy.KindTooLarge, "line_too_long", "a line is at most 1 MiB"))
+	if !tooLong && len(bytes.TrimSpace(line)) == 0 {
 		return
 	}
-	if len(bytes.TrimSpace(line)) == 0 {
-		return
+	taken := importLine{number: run.summary.Lines}
+	profile, err := run.profile(line, tooLong)
+	if err != nil {
+		taken.problem = run.api.problemFrom(ctx, err)
+	} else {
+		taken.profile = &profile
+	}
+	run.waiting = append(run.waiting, taken)
+}
+
+func (run *importRun) profile(line []byte, tooLong bool) (custody.Profile, error) {
+	if tooLong {
+		return custody.Profile{}, privacy.NewError(privacy.KindTooLarge, "line_too_long", "a line is at most 1 MiB")
 	}
 	var subject Subject
 	if err := unmarshalKnown(line, &subject); err != nil {
-		run.reject(ctx, run.summary.Lines, err)
-		return
+		return custody.Profile{}, err
 	}
-	profile, err := run.api.service.Normalise(subject.draft())
-	if err != nil {
-		run.reject(ctx, run.summary.Lines, err)
-		return
-	}
-	run.pending = append(run.pending, profile)
-	run.numbers = append(run.numbers, run.summary.Lines)
+	return run.api.service.Normalise(subject.draft())
 }
 
-// flush stores what is pending and answers it. It reports false when the import cannot go on.
+// flush stores what waits and answers it. It reports false when the import cannot go on.
 func (run *importRun) flush(ctx context.Context) bool {
-	results, err := run.api.service.Upsert(ctx, run.caller, run.pending)
+	var profiles []custody.Profile
+	for _, line := range run.waiting {
+		if line.profile != nil {
+			profiles = append(profiles, *line.profile)
+		}
+	}
+	results, err := run.api.service.Upsert(ctx, run.caller, profiles)
 	if err != nil {
-		run.reject(ctx, run.numbers[0], err)
+		problem := run.api.problemFrom(ctx, err)
+		_ = run.out.Encode(ImportLine{Problem: problem})
 		return false
 	}
-	for i, result := range results {
-		switch {
-		case result.Err != nil:
-			run.reject(ctx, run.numbers[i], result.Err)
+	for _, line := range run.waiting {
+		if line.profile == nil {
+			run.reject(line.number, line.problem)
 			continue
-		case result.Created:
-			run.summary.Created++
-		default:
-			run.summary.Updated++
 		}
-		_ = run.out.Encode(ImportLine{Line: run.numbers[i], ID: result.ID.String(), Created: result.Created})
+		run.answer(ctx, line.number, results[0])
+		results = results[1:]
 	}
-	run.pending, run.numbers = run.pending[:0], run.numbers[:0]
+	run.waiting = run.waiting[:0]
 	return run.control.Flush() == nil
 }
 
-func (run *importRun) reject(ctx context.Context, line int, err error) {
+func (run *importRun) answer(ctx context.Context, number int, result custody.Upserted) {
+	switch {
+	case result.Err != nil:
+		run.reject(number, run.api.problemFrom(ctx, result.Err))
+		return
+	case result.Created:
+		run.summary.Created++
+	default:
+		run.summary.Updated++
+	}
+	_ = run.out.Encode(ImportLine{Line: number, ID: result.ID.String(), Created: result.Created})
+}
+
+func (run *importRun) reject(number int, problem *Problem) {
 	run.summary.Rejected++
-	_ = run.out.Encode(ImportLine{Line: line, Problem: run.api.problemFrom(ctx, err)})
+	_ = run.out.Encode(ImportLine{Line: number, Problem: problem})
 }

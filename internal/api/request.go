@@ -71,7 +71,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.now()
 		particulars := &request{id: newRequestID()}
-		ctx := context.WithValue(r.Context(), requestKey{}, particulars)
+		ctx, span := a.startSpan(context.WithValue(r.Context(), requestKey{}, particulars), r)
 		r = r.WithContext(ctx)
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("X-Request-Id", string(particulars.id))
@@ -83,6 +83,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 				panic(cause)
 			}
 			cutShort := cause != nil && a.survive(ctx, rec, particulars)
+			endSpan(span, r.Method, routeOf(r), rec.status)
 			a.finish(ctx, r, rec, particulars, a.now().Sub(start))
 			if cutShort {
 				panic(http.ErrAbortHandler)
@@ -103,11 +104,16 @@ func (a *API) survive(ctx context.Context, rec *recorder, particulars *request) 
 	return false
 }
 
-func (a *API) finish(ctx context.Context, r *http.Request, rec *recorder, particulars *request, took time.Duration) {
-	route := r.Pattern
-	if route == "" {
-		route = "unmatched"
+// routeOf names what a request was routed to.
+func routeOf(r *http.Request) string {
+	if r.Pattern == "" {
+		return "unmatched"
 	}
+	return r.Pattern
+}
+
+func (a *API) finish(ctx context.Context, r *http.Request, rec *recorder, particulars *request, took time.Duration) {
+	route := routeOf(r)
 	a.metrics.request(route, rec.status, took)
 	a.log.LogAttrs(ctx, slog.LevelInfo, "request",
 		slog.String("request_id", string(particulars.id)), slog.String("route", route), slog.Int("status", rec.status),

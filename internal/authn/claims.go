@@ -45,7 +45,10 @@ func (l roleList) known() []privacy.Role {
 	return slices.Compact(roles)
 }
 
-// A client's id goes into policy input, the audit log and metrics as it is.
+// reserved is what the vault itself goes by in the audit log; nobody else's token may say it.
+const reserved = "consentry"
+
+// A client's id goes into policy input and the audit log as it is.
 var clientID = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
 // caller reads who holds a token whose signature, issuer, audience and times are right.
@@ -67,6 +70,9 @@ func (c *claims) caller() (privacy.Caller, error) {
 	}
 	if client == "" {
 		return privacy.Caller{}, errClaimMissing
+	}
+	if client == reserved || strings.HasPrefix(client, reserved+"-") {
+		return privacy.Caller{}, errClient
 	}
 	if !clientID.MatchString(client) {
 		return privacy.Caller{}, errClient

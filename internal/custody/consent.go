@@ -37,9 +37,24 @@ const clockSkew = time.Minute
 
 // RecordConsent appends to the subject's ledger and folds the record into their state, in one
 // transaction: once it returns, every read that starts later sees it.
-func (s *Service) RecordConsent(ctx context.Context, caller Caller, id privacy.SubjectID, consent Consent, once Once) (Recorded, error) {
+func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectRef, consent Consent, once Once) (Recorded, error) {
 	at := s.instant()
-	record, err := s.consentRecord(ctx, caller, consent, at)
+	record, err := s.consentRecord(caller, consent, at)
+	if err != nil {
+		return Recorded{}, err
+	}
+	// The purpose first: what is wrong with a call must not depend on whether somebody is known.
+	purposeKnown, err := s.purposeKnown(ctx, consent.Purpose)
+	if err != nil {
+		return Recorded{}, err
+	}
+	if !purposeKnown && consent.Action == privacy.ActionGrant {
+		return Recorded{}, errUnknownPurpose
+	}
+	id, err := s.Subject(ctx, caller, ref)
+	if err != nil && !purposeKnown && privacy.KindOf(err) == privacy.KindNotFound {
+		err = errUnknownPurpose
+	}
 	if err != nil {
 		return Recorded{}, err
 	}
@@ -47,6 +62,13 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, id privacy.S
 	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
 		if _, err := tx.LockSubject(ctx, id); err != nil {
 			return err
+		}
+		if !purposeKnown {
+			// A policy that no longer knows a purpose may know it again: until then, too, a
+			// consent that stands can be withdrawn.
+			if _, stands, err := tx.ConsentState(ctx, id, record.Purpose); err != nil || !stands {
+				return cmp.Or(err, error(errUnknownPurpose))
+			}
 		}
 		state, err := appendConsent(ctx, tx, id, record)
 		if err != nil {
@@ -62,14 +84,12 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, id privacy.S
 	return recorded, err
 }
 
-func (s *Service) consentRecord(ctx context.Context, caller Caller, c Consent, at time.Time) (store.ConsentRecord, error) {
+func (s *Service) purposeKnown(ctx context.Context, purpose privacy.PurposeName) (bool, error) {
 	revision, err := s.revision(ctx)
-	if err != nil {
-		return store.ConsentRecord{}, err
-	}
-	if !s.policy.PurposeKnown(revision, c.Purpose) {
-		return store.ConsentRecord{}, errUnknownPurpose
-	}
+	return err == nil && s.policy.PurposeKnown(revision, purpose), err
+}
+
+func (s *Service) consentRecord(caller Caller, c Consent, at time.Time) (store.ConsentRecord, error) {
 	if _, ok := c.Action.Status(); !ok {
 		return store.ConsentRecord{}, privacy.Invalid("unknown_action", "the action is grant, deny or withdraw")
 	}

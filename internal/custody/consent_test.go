@@ -69,11 +69,11 @@ func TestConsentRefusesWhatCannotBe(t *testing.T) {
 		"consent_in_future": {Purpose: marketing, Action: privacy.ActionGrant, OccurredAt: now.Add(time.Hour)},
 		"invalid_expiry":    {Purpose: marketing, Action: privacy.ActionWithdraw, ExpiresAt: now.Add(time.Hour)},
 	} {
-		_, err := v.RecordConsent(t.Context(), steward, id, c, custody.Once{})
+		_, err := v.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, c, custody.Once{})
 		wantCode(t, err, privacy.KindInvalid, code)
 	}
 	nobody := privacy.SubjectID{1}
-	_, err := v.RecordConsent(t.Context(), steward, nobody, custody.Consent{Purpose: marketing, Action: privacy.ActionGrant}, custody.Once{})
+	_, err := v.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: nobody}, custody.Consent{Purpose: marketing, Action: privacy.ActionGrant}, custody.Once{})
 	wantCode(t, err, privacy.KindNotFound, "subject_not_found")
 	_, err = v.Consents(t.Context(), nobody)
 	wantCode(t, err, privacy.KindNotFound, "subject_not_found")

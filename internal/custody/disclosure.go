@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,10 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 		return nil, err
 	}
 	ids, err := s.resolve(ctx, request.Subjects)
+	if errors.Is(err, errDuplicateSubject) {
+		// That two references find one person is told, so it is put on record.
+		err = cmp.Or(s.recordLookup(ctx, caller, privacy.SubjectID{}), err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +192,7 @@ func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot)
 		snapshot, exists := byID[id]
 		if !exists {
 			r.cases[i].outcome = withholdAll(r.asked.names, privacy.ReasonUnknownSubject)
+			r.drafts[i].Attributes = r.asked.names // nothing was decided: what was asked stands in the entry itself
 			continue
 		}
 		r.drafts[i].Subject = id
@@ -202,6 +208,7 @@ func (r *releasePart) decideOne(ctx context.Context, decider *decider, snapshot 
 	key, err := r.service.keyring.Subject(ctx, snapshot.Subject.ID, snapshot.Subject.Slot)
 	if errors.Is(err, keyring.ErrPunctured) {
 		c.outcome = withholdAll(r.asked.names, privacy.ReasonErased)
+		draft.Attributes = r.asked.names
 		return nil
 	}
 	if err != nil {

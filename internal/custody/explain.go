@@ -45,7 +45,8 @@ func (s *Service) Explain(ctx context.Context, caller Caller, q Question) (*Expl
 		roles = []privacy.Role{privacy.RoleConsumer}
 	}
 	input := s.newDecider(revision, privacy.Caller{Client: q.Client, Roles: roles}, q.Purpose, asked.names).input
-	if input.Subject, err = s.questionState(ctx, caller, revision, q); err != nil {
+	input.Subject, revision, err = s.questionState(ctx, caller, revision, q)
+	if err != nil {
 		return nil, err
 	}
 	outcome, trace, err := s.policy.Explain(ctx, revision, input)
@@ -55,40 +56,44 @@ func (s *Service) Explain(ctx context.Context, caller Caller, q Question) (*Expl
 	return &Explanation{Revision: revision, Input: input, Outcome: outcome, Trace: trace}, nil
 }
 
-func (s *Service) questionState(ctx context.Context, caller Caller, revision privacy.RevisionID, q Question) (privacy.SubjectState, error) {
+// questionState gives the state to explain for, and the revision that was in force when it was read.
+func (s *Service) questionState(ctx context.Context, caller Caller, revision privacy.RevisionID, q Question) (privacy.SubjectState, privacy.RevisionID, error) {
 	if q.State != nil {
-		return *q.State, nil
+		return *q.State, revision, nil
 	}
 	if q.Subject == nil {
-		return privacy.SubjectState{}, privacy.Invalid("invalid_subject", "give a subject or a state, one of the two")
+		return privacy.SubjectState{}, "", privacy.Invalid("invalid_subject", "give a subject or a state, one of the two")
 	}
 	ids, err := s.resolve(ctx, []SubjectRef{*q.Subject})
 	if err != nil {
-		return privacy.SubjectState{}, err
+		return privacy.SubjectState{}, "", err
 	}
 	now := s.instant()
-	_, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, known(ids), now)
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, known(ids), now)
 	if err != nil {
-		return privacy.SubjectState{}, err
+		return privacy.SubjectState{}, "", err
+	}
+	if err := s.loadRevision(ctx, revision); err != nil {
+		return privacy.SubjectState{}, "", err
 	}
 	draft := audit.Draft{At: now, Action: audit.ActionDecisionExplain, Client: caller.Client, RequestID: caller.Request, Purpose: q.Purpose}
 	if len(snapshots) > 0 {
 		draft.Subject = snapshots[0].Subject.ID
 	}
 	if err := s.record(ctx, draft); err != nil {
-		return privacy.SubjectState{}, err
+		return privacy.SubjectState{}, "", err
 	}
 	if len(snapshots) == 0 {
-		return privacy.SubjectState{}, errNoSubject
+		return privacy.SubjectState{}, "", errNoSubject
 	}
 	row := &snapshots[0].Subject
 	key, err := s.keyring.Subject(ctx, row.ID, row.Slot)
 	if err != nil {
-		return privacy.SubjectState{}, err
+		return privacy.SubjectState{}, "", err
 	}
 	st, err := openState(key, row)
 	if err != nil {
-		return privacy.SubjectState{}, err
+		return privacy.SubjectState{}, "", err
 	}
-	return s.policyState(revision, st, snapshots[0].Consent, now), nil
+	return s.policyState(revision, st, snapshots[0].Consent, now), revision, nil
 }

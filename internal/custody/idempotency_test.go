@@ -21,7 +21,7 @@ func TestRepeatedConsentIsRecordedOnce(t *testing.T) {
 	for n := range repeats {
 		all.Go(func() {
 			var err error
-			if answers[n], err = services[n%2].RecordConsent(t.Context(), steward, id, grant, once); err != nil {
+			if answers[n], err = services[n%2].RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, grant, once); err != nil {
 				t.Error(err)
 			}
 		})
@@ -36,10 +36,10 @@ func TestRepeatedConsentIsRecordedOnce(t *testing.T) {
 		t.Errorf("%d records", n)
 	}
 	once.Request = []byte("withdraw")
-	_, err := one.RecordConsent(t.Context(), steward, id, custody.Consent{Purpose: marketing, Action: privacy.ActionWithdraw}, once)
+	_, err := one.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, custody.Consent{Purpose: marketing, Action: privacy.ActionWithdraw}, once)
 	wantCode(t, err, privacy.KindConflict, "idempotency_key_reused")
 	once.Request, once.Operation = []byte("grant"), "another"
-	_, err = one.RecordConsent(t.Context(), steward, id, grant, once)
+	_, err = one.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, grant, once)
 	wantCode(t, err, privacy.KindConflict, "idempotency_key_reused")
 }
 

@@ -43,6 +43,8 @@ type Upserted struct {
 	Err     error
 }
 
+var errIdentifierConflict = privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
+
 // ingestRounds bounds how often a batch is looked at again because other writers
 // created the same people meanwhile. Every round either finishes or finds them.
 const ingestRounds = 8
@@ -109,7 +111,7 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 		owner, unique := soleOwner(found, keys[i])
 		switch {
 		case !unique:
-			results[i].Err = privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
+			results[i].Err = errIdentifierConflict
 		case slices.ContainsFunc(keys[i], func(k store.IdentifierKey) bool { return claimed[k] }):
 			again = append(again, i) // the same person twice in one batch: the second updates the first
 			claim(claimed, keys[i])

@@ -84,6 +84,6 @@ func act(v *vault, id privacy.SubjectID, action string) (string, error) {
 		}
 		return "granted", nil
 	}
-	recorded, err := v.RecordConsent(v.t.Context(), steward, id, custody.Consent{Purpose: marketing, Action: privacy.ConsentAction(action)}, custody.Once{})
+	recorded, err := v.RecordConsent(v.t.Context(), steward, custody.SubjectRef{ID: id}, custody.Consent{Purpose: marketing, Action: privacy.ConsentAction(action)}, custody.Once{})
 	return string(recorded.Status), err
 }

@@ -14,8 +14,7 @@ func (s *Service) Lookup(ctx context.Context, caller Caller, identifier ProfileI
 	if err != nil {
 		return privacy.SubjectID{}, err
 	}
-	draft := audit.Draft{At: s.instant(), Action: audit.ActionSubjectLookup, Client: caller.Client, RequestID: caller.Request, Subject: ids[0]}
-	if err := s.record(ctx, draft); err != nil {
+	if err := s.recordLookup(ctx, caller, ids[0]); err != nil {
 		return privacy.SubjectID{}, err
 	}
 	if ids[0].IsZero() {
@@ -24,16 +23,24 @@ func (s *Service) Lookup(ctx context.Context, caller Caller, identifier ProfileI
 	return ids[0], nil
 }
 
-// Subject resolves a reference. KindNotFound when it finds nobody.
-func (s *Service) Subject(ctx context.Context, ref SubjectRef) (privacy.SubjectID, error) {
+// Subject resolves a reference for a call that is put on record itself. When it finds nobody there will be no
+// such record, so the look-up is. KindNotFound then.
+func (s *Service) Subject(ctx context.Context, caller Caller, ref SubjectRef) (privacy.SubjectID, error) {
 	ids, err := s.resolve(ctx, []SubjectRef{ref})
 	if err != nil {
 		return privacy.SubjectID{}, err
 	}
 	if ids[0].IsZero() {
+		if err := s.recordLookup(ctx, caller, ids[0]); err != nil {
+			return privacy.SubjectID{}, err
+		}
 		return ids[0], errNoSubject
 	}
 	return ids[0], nil
+}
+
+func (s *Service) recordLookup(ctx context.Context, caller Caller, id privacy.SubjectID) error {
+	return s.record(ctx, audit.Draft{At: s.instant(), Action: audit.ActionSubjectLookup, Client: caller.Client, RequestID: caller.Request, Subject: id})
 }
 
 var errNoSubject = privacy.NotFound("subject_not_found", "there is no such subject")

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -34,14 +34,14 @@ func (s *Service) Replay(ctx context.Context, name audit.EntryName) (*Replayed, 
 	if decided.Hash() != detail.Decision {
 		return nil, privacy.NewError(privacy.KindInternal, "decision_tampered", "the recorded decision does not match its hash")
 	}
-	var input privacy.DecisionInput
-	if err := json.Unmarshal(decided.Input, &input); err != nil {
-		return nil, privacy.Internal(errors.New("not a decision input"), "read a recorded decision")
+	input, err := policy.ParseInput(decided.Input)
+	if err != nil {
+		return nil, privacy.Internal(err, "read a recorded decision")
 	}
 	if err := s.loadRevision(ctx, decided.Revision); err != nil {
 		return nil, err
 	}
-	again, err := s.policy.Decide(ctx, decided.Revision, input)
+	again, err := s.policy.Evaluate(ctx, decided.Revision, input)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,11 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 		if err != nil || current.By != "" && current.By != systemClient {
 			return err
 		}
+		// One that was in force before has been replaced by a newer version's: an old node that is restarted
+		// in the middle of an upgrade must not put it back.
+		if before, err := tx.WasPublished(ctx, revision.ID); err != nil || before {
+			return err
+		}
 		published, err := tx.PublishRevision(ctx, revision.ID, content, systemClient, at)
 		if err != nil || !published {
 			return err

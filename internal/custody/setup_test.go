@@ -198,7 +198,7 @@ func (v *vault) decide(id privacy.SubjectID, action privacy.ConsentAction) custo
 func (v *vault) consent(id privacy.SubjectID, consent custody.Consent) custody.Recorded {
 	v.t.Helper()
 	consent.Purpose = marketing
-	recorded, err := v.RecordConsent(v.t.Context(), steward, id, consent, custody.Once{})
+	recorded, err := v.RecordConsent(v.t.Context(), steward, custody.SubjectRef{ID: id}, consent, custody.Once{})
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller,
 	if err := s.writeValues(ctx, tx, key, id, fields, stored, &profile, at); err != nil {
 		return nil, err
 	}
-	if err := s.writeState(ctx, tx, key, row, fields, profile.Regime, at); err != nil {
+	if err := s.writeState(ctx, tx, key, row, fields, &profile, at); err != nil {
 		return nil, err
 	}
 	names := attributeNames(fields)
@@ -82,12 +82,15 @@ func (s *Service) bindIdentifiers(ctx context.Context, tx *store.Tx, key *keyrin
 	for _, k := range keys {
 		owner, taken := owners[k]
 		if taken && owner != id {
-			return privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
+			return errIdentifierConflict
 		}
 		if !taken {
 			claims[k] = id
 			missing = append(missing, k)
 		}
+	}
+	if err := tx.VerifyIdentifiers(ctx, id, s.verifiedKeys(profile)); err != nil {
+		return err
 	}
 	if len(missing) == 0 {
 		return nil
@@ -97,13 +100,24 @@ func (s *Service) bindIdentifiers(ctx context.Context, tx *store.Tx, key *keyrin
 		return err
 	}
 	if len(lost) > 0 {
-		return privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
+		return errIdentifierConflict
 	}
 	identifiers, err := s.sealIdentifiers(key, profile, missing)
 	if err != nil {
 		return err
 	}
 	return tx.AddIdentifiers(ctx, id, identifiers, at)
+}
+
+// verifiedKeys gives the identifiers that the source says are verified.
+func (s *Service) verifiedKeys(profile *Profile) []store.IdentifierKey {
+	var keys []store.IdentifierKey
+	for _, d := range profile.Identifiers {
+		if d.Verified {
+			keys = append(keys, s.identifierKey(d))
+		}
+	}
+	return keys
 }
 
 // notStale drops fields that the subject holds, or had deleted, at a later collection: an old export
@@ -134,13 +148,15 @@ func (s *Service) writeValues(ctx context.Context, tx *store.Tx, key *keyring.Su
 
 // writeState seals the subject's policy state anew under the next version, which rises with every
 // write about the subject.
-func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, fields []ProfileValue, regime privacy.Regime, at time.Time) error {
+func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, fields []ProfileValue, profile *Profile, at time.Time) error {
 	st, err := openState(key, &row)
 	if err != nil {
 		return err
 	}
-	if regime != "" {
-		st.regime = regime
+	// The state does not say since when a regime stands, so one that comes with an older export only fills
+	// a gap: it must not put a person under another law than the one set since.
+	if profile.Regime != "" && (st.regime == "" || profile.CollectedAt.IsZero()) {
+		st.regime = profile.Regime
 	}
 	for _, field := range fields {
 		switch {

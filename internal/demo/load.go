@@ -85,7 +85,7 @@ func (l *loader) record(ctx context.Context, subject custody.Upserted, consents 
 		consents = consents[min(len(before), len(consents)):]
 	}
 	for _, consent := range consents {
-		if _, err := l.service.RecordConsent(ctx, l.caller, subject.ID, consent, custody.Once{}); err != nil {
+		if _, err := l.service.RecordConsent(ctx, l.caller, custody.SubjectRef{ID: subject.ID}, consent, custody.Once{}); err != nil {
 			return err
 		}
 	}

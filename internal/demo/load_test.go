@@ -100,7 +100,7 @@ func TestLoadStoresPeopleAndTheirConsents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := service.Subject(t.Context(), custody.SubjectRef{Identifier: address})
+		found, err := service.Subject(t.Context(), custody.Caller{}, custody.SubjectRef{Identifier: address})
 		if err != nil || found != id {
 			t.Fatalf("person %d is not found by their address: %v", i, err)
 		}

@@ -78,7 +78,7 @@ var errOtherCatalogue = privacy.Internal(nil, "the mapping was read with another
 func (d *Direct) consents(ctx context.Context, record *Record, stored *Stored) error {
 	for _, consent := range record.Consents {
 		once := custody.Once{Client: d.caller.Client, Key: consentKey(d.id, record.Number, consent), Operation: "import"}
-		_, err := d.service.RecordConsent(ctx, d.caller, stored.ID, custody.Consent{Purpose: consent.Purpose, Action: consent.Action,
+		_, err := d.service.RecordConsent(ctx, d.caller, custody.SubjectRef{ID: stored.ID}, custody.Consent{Purpose: consent.Purpose, Action: consent.Action,
 			Channel: consentChannel, OccurredAt: record.CollectedAt}, once)
 		if err = stored.consented(err); err != nil {
 			return err

@@ -12,10 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/exaring/otelpgx"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/consentry/consentry/internal/api"
 	"github.com/consentry/consentry/internal/authn"
@@ -30,7 +28,7 @@ import (
 // Config says what a node is made of.
 type Config struct {
 	DatabaseURL string
-	MaxConns    int32            // 0: pgx's default
+	MaxConns    int32            // 0: four a core
 	Keyring     *keyring.Keyring // closed by the node
 	Authn       authn.Config
 	Origin      string  // of the audit log
@@ -52,7 +50,6 @@ type Node struct {
 	verifier *authn.Verifier
 	log      *slog.Logger
 	now      func() time.Time
-	handler  http.Handler
 	traces   func(context.Context) error
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -70,12 +67,14 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.now == nil {
 		n.now = time.Now
 	}
-	if n.traces, err = startTraces(ctx, c.TraceURL, c.Version); err != nil {
+	spans, stop, err := startTraces(ctx, c.TraceURL, c.Version)
+	if err != nil {
 		return nil, err
 	}
+	n.traces = stop
 	storeConfig := store.Config{URL: c.DatabaseURL, MaxConns: c.MaxConns}
-	if c.TraceURL != "" {
-		storeConfig.Tracer = otelpgx.NewTracer()
+	if spans != nil {
+		storeConfig.Tracer = store.Tracer{Spans: spans}
 	}
 	if n.Store, err = store.Open(ctx, storeConfig); err != nil {
 		return nil, err
@@ -96,11 +95,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store})
-	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond})
-	n.handler = n.API
-	if c.TraceURL != "" {
-		n.handler = otelhttp.NewHandler(n.API, "consentry", otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + r.Pattern }))
-	}
+	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, Spans: spans})
 	n.start(context.WithoutCancel(ctx))
 	return n, nil
 }
@@ -136,7 +131,7 @@ const drainWithin = 30 * time.Second
 // Serve answers requests until ctx ends, then lets those under way finish.
 func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler:           n.handler,
+		Handler:           n.API,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      120 * time.Second,
@@ -155,6 +150,9 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 	defer cancel()
 	err := server.Shutdown(drain)
+	if err != nil {
+		_ = server.Close() // ends the connections that are left, and with them their requests' contexts
+	}
 	<-failed
 	if err != nil {
 		return privacy.Unavailable(err, "drain_timeout", "some requests did not finish in time")
@@ -163,7 +161,7 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // Handler answers requests; Serve puts it behind a listener.
-func (n *Node) Handler() http.Handler { return n.handler }
+func (n *Node) Handler() http.Handler { return n.API }
 
 // Close commits what is under way and closes everything.
 func (n *Node) Close(ctx context.Context) error {

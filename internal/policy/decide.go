@@ -44,6 +44,21 @@ func (e *Engine) Decide(ctx context.Context, id privacy.RevisionID, input privac
 	return decision, nil
 }
 
+// Evaluate is Decide without memory: it works the outcome out anew, whatever was decided before, and remembers
+// nothing. Replay asks it, because comparing a memory with itself proves nothing.
+func (e *Engine) Evaluate(ctx context.Context, id privacy.RevisionID, input privacy.DecisionInput) (Decision, error) {
+	ready, err := e.revision(id)
+	if err != nil {
+		return Decision{}, err
+	}
+	content, err := CanonicalInput(input)
+	if err != nil {
+		return Decision{}, err
+	}
+	outcome, err := e.evaluate(ctx, ready, content, distinct(input.Attributes))
+	return Decision{Outcome: outcome, InputHash: sha256.Sum256(content), Input: content, Evaluated: true}, err
+}
+
 func (e *Engine) evaluate(ctx context.Context, ready *prepared, content []byte, asked []privacy.AttributeName) (privacy.Outcome, error) {
 	e.evaluations.Add(1)
 	answer, err := run(ctx, ready.decision, content)

@@ -226,7 +226,7 @@ func TestConcurrentUse(t *testing.T) {
 				if err := engine.Load(t.Context(), other); err != nil {
 					t.Error(err)
 				}
-				if _, err := engine.Authorise(t.Context(), revision.ID, AuthzInput{Operation: "keys-status"}); err != nil {
+				if _, err := engine.Authorise(t.Context(), revision.ID, AuthzInput{Operation: "audit-checkpoint"}); err != nil {
 					t.Error(err)
 				}
 			}

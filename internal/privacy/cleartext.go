@@ -18,8 +18,8 @@ type Cleartext struct{ text string }
 // NewCleartext wraps a value on its way in.
 func NewCleartext(text string) Cleartext { return Cleartext{text: text} }
 
-// Reveal takes the value out for release. Only the disclosure flow calls it, after the
-// decision that permits it is committed.
+// Reveal takes the value out for release. Only the disclosure flow calls it, for what a decision
+// permits, and holds what it reveals back until that decision is committed.
 func (c Cleartext) Reveal() string { return c.text }
 
 // Borrow lends the value to code that seals, indexes or transforms it and lets

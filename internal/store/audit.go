@@ -135,11 +135,12 @@ func (f *AuditFilter) conditions() (where string, args []any) {
 	if f.Purpose != "" {
 		add("purpose = ?", f.Purpose)
 	}
+	// Batches are named by about when they were written (UUIDv7), which lets the primary key narrow times down.
 	if !f.Since.IsZero() {
-		add("at >= ?", f.Since)
+		add("at >= ? AND batch_id >= ?", f.Since, batchesFrom(f.Since.Add(-batchSlack)))
 	}
 	if !f.Until.IsZero() {
-		add("at < ?", f.Until)
+		add("at < ? AND batch_id < ?", f.Until, batchesFrom(f.Until.Add(batchSlack)))
 	}
 	if !f.Before.IsZero() {
 		add("(batch_id, id) < (?, ?)", [16]byte(f.Before.BatchID), f.Before.ID)
@@ -148,6 +149,19 @@ func (f *AuditFilter) conditions() (where string, args []any) {
 		where = " WHERE " + strings.Join(parts, " AND ")
 	}
 	return where, args
+}
+
+// batchSlack is how far the name of a batch may be from the times of its entries: clocks differ, and
+// a write is entered when its transaction began.
+const batchSlack = time.Hour
+
+// batchesFrom gives the least name of a batch made at a time.
+func batchesFrom(at time.Time) (id [16]byte) {
+	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return id
 }
 
 // AuditEntry reads one entry. KindNotFound when there is none of that name.

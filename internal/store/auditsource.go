@@ -16,7 +16,7 @@ const auditPage = 2000
 // the call, and a page at a time, so that a log of any size is read in bounded memory.
 func (s *Store) AuditSource(ctx context.Context) (audit.Source, error) {
 	var size int64
-	err := s.pool.QueryRow(ctx, `SELECT greatest((SELECT coalesce(max(size), 0) FROM audit_checkpoint), (SELECT coalesce(max(index + octet_length(hashes) / 32), 0) FROM audit_leaf))`).Scan(&size)
+	err := s.pool.QueryRow(ctx, `SELECT greatest((SELECT coalesce(max(size), 0) FROM audit_checkpoint), coalesce((SELECT index + octet_length(hashes) / 32 FROM audit_leaf ORDER BY index DESC LIMIT 1), 0))`).Scan(&size)
 	if err != nil {
 		return audit.Source{}, wrap(err, "measure the log")
 	}

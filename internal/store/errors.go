@@ -65,4 +65,13 @@ func isRetryable(err error) bool {
 	return errors.As(err, &state) && (state.code == codeSerializationFailure || state.code == codeDeadlock)
 }
 
+// sqlState gives the SQLSTATE of a PostgreSQL error, "" of any other.
+func sqlState(err error) string {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return pgErr.Code
+	}
+	return ""
+}
+
 func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

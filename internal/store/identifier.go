@@ -115,6 +115,18 @@ func (t *Tx) AddIdentifiers(ctx context.Context, id privacy.SubjectID, identifie
 	return t.copyIdentifiers(ctx, []NewSubject{{Subject: Subject{ID: id}, Identifiers: identifiers}}, at)
 }
 
+// VerifyIdentifiers notes that identifiers of a locked subject are verified. One that was verified stays so.
+func (t *Tx) VerifyIdentifiers(ctx context.Context, id privacy.SubjectID, keys []IdentifierKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	types, indexes := splitKeys(keys)
+	_, err := t.tx.Exec(ctx, `
+		UPDATE subject_identifier SET verified = true
+		WHERE subject_id = $1 AND NOT verified AND (type, blind_index) IN (SELECT * FROM unnest($2::smallint[], $3::bytea[]))`, [16]byte(id), types, indexes)
+	return wrap(err, "verify identifiers")
+}
+
 func (t *Tx) copyIdentifiers(ctx context.Context, subjects []NewSubject, at time.Time) error {
 	type row struct {
 		subject    privacy.SubjectID

@@ -74,6 +74,13 @@ func (t *Tx) Publication(ctx context.Context) (Publication, error) {
 	return current, wrap(err, "read the publication in force")
 }
 
+// WasPublished reports whether a revision was ever in force.
+func (t *Tx) WasPublished(ctx context.Context, id privacy.RevisionID) (bool, error) {
+	var published bool
+	err := t.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM publication WHERE revision_id = $1)`, id).Scan(&published)
+	return published, wrap(err, "look a publication up")
+}
+
 // PublishRevision stores a revision if it is new and puts it in force. It reports false, and
 // changes nothing, when that revision is in force already.
 func (t *Tx) PublishRevision(ctx context.Context, id privacy.RevisionID, content []byte, by privacy.ClientID, at time.Time) (published bool, err error) {

@@ -16,11 +16,11 @@ var verbs = []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERE
 // What each role may do, by table; whatever is not listed it may not.
 var (
 	readAndAppend = []string{"SELECT", "INSERT"}
-	readAndWrite  = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
+	readAndWrite  = []string{"SELECT", "INSERT", "UPDATE"}
 
 	grants = map[string]map[string][]string{
 		"consentry_app": {
-			"subject": readAndWrite, "identifier": readAndWrite, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
+			"subject": readAndWrite, "identifier": readAndAppend, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
 			"consent_record": readAndAppend, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},

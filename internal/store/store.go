@@ -15,6 +15,7 @@ import (
 	"context"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ type Store struct {
 // Config says where the database is.
 type Config struct {
 	URL            string
-	MaxConns       int32           // 0: pool_max_conns of the URL, and four a core at least
+	MaxConns       int32           // 0: pool_max_conns of the URL, or four a core
 	ConnectTimeout time.Duration   // 0: 5 s
 	Tracer         pgx.QueryTracer // nil: none
 	StatementLimit time.Duration   // server-side statement_timeout; 0: 30 s
@@ -55,8 +56,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.MaxConns > 0 {
 		poolConfig.MaxConns = cfg.MaxConns
-	} else {
-		poolConfig.MaxConns = max(poolConfig.MaxConns, int32(connsPerCore*runtime.GOMAXPROCS(0))) //nolint:gosec // a small number
+	} else if !strings.Contains(cfg.URL, "pool_max_conns") {
+		poolConfig.MaxConns = int32(connsPerCore * runtime.GOMAXPROCS(0)) //nolint:gosec // a small number
 	}
 	poolConfig.ConnConfig.ConnectTimeout = orDefault(cfg.ConnectTimeout, 5*time.Second)
 	poolConfig.ConnConfig.Tracer = cfg.Tracer
@@ -73,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	for _, detour := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
 		poolConfig.ConnConfig.RuntimeParams[detour] = "off"
 	}
+	poolConfig.AfterConnect = commitDurably
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
 		return nil, wrap(err, "connect")
@@ -82,6 +84,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, wrap(err, "connect")
 	}
 	return &Store{pool: pool}, nil
+}
+
+// commitDurably undoes a server, database or role that lets commits return before they are on disk: what is
+// released rests on a record that survives a power cut. Stronger settings stay.
+func commitDurably(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'`)
+	return wrap(err, "connect")
 }
 
 // Close waits for connections in use and closes the pool.

@@ -58,6 +58,7 @@ CREATE TABLE key_page (
 );
 
 GRANT USAGE ON SEQUENCE subject_key_slot TO consentry_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON subject, identifier, subject_identifier, attribute_value TO consentry_app;
+GRANT SELECT, INSERT, UPDATE ON subject, subject_identifier, attribute_value TO consentry_app;
+GRANT SELECT, INSERT ON identifier TO consentry_app;
 GRANT SELECT, INSERT ON key_page TO consentry_app;
 GRANT SELECT ON subject, identifier, subject_identifier, attribute_value, key_page TO consentry_reader;
