@@ -101,6 +101,9 @@ func (c *auditVerifyCommand) Run(ctx context.Context, io stdio, log *slog.Logger
 }
 
 func (c *auditVerifyCommand) verify(ctx context.Context, log *slog.Logger, trust audit.Trust) (audit.Report, error) {
+	if len(trust.Keys) == 0 && c.Dev == "" && c.Keyring.VaultAddr == "" {
+		return audit.Report{}, privacy.Invalid("no_keys", "name a key that you trust with --key, or a keyring with --vault-addr or --dev")
+	}
 	if len(trust.Keys) == 0 {
 		keys, err := publicKeys(ctx, c.Keyring, c.Dev, c.Origin, log)
 		if err != nil {

@@ -70,7 +70,12 @@ func (d *dev) run(ctx context.Context) error {
 // startDatabase finds PostgreSQL or starts a private one, and brings the schema up to date.
 func (d *dev) startDatabase(ctx context.Context) error {
 	d.database = d.command.DatabaseURL
-	if d.database == "" {
+	if d.isOwn(d.database) {
+		d.database = ""
+	}
+	if d.database != "" {
+		_, _ = fmt.Fprintln(d.io.err, "using the PostgreSQL of DATABASE_URL, not a private one")
+	} else {
 		var err error
 		d.postgres, err = localserver.StartPostgres(ctx, localserver.PostgresConfig{Dir: filepath.Join(d.command.Data, "postgres"), Logger: d.log})
 		if err != nil {
@@ -81,9 +86,32 @@ func (d *dev) startDatabase(ctx context.Context) error {
 	return store.Migrate(ctx, d.database)
 }
 
+// isOwn reports whether a database is the private one of this data directory's last start: a shell that has
+// loaded its environment file still says so.
+func (d *dev) isOwn(url string) bool {
+	env, err := os.ReadFile(d.envName())
+	return err == nil && strings.Contains(string(env), "DATABASE_URL='"+url+"'\n")
+}
+
+// checkKeyring refuses to open data with another kind of keyring than it was made with.
+func (d *dev) checkKeyring(vault bool) error {
+	_, noFile := os.Stat(filepath.Join(d.command.Data, "keyring"))
+	_, noVault := os.Stat(filepath.Join(d.command.Data, "vault"))
+	switch {
+	case vault && noFile == nil:
+		return privacy.Invalid("other_keyring", "this data was made with the file keyring; leave --vault and VAULT_ADDR out, or choose another --data")
+	case !vault && noVault == nil:
+		return privacy.Invalid("other_keyring", "this data was made with --vault; add it, or choose another --data")
+	}
+	return nil
+}
+
 // openKeyring opens the Vault that VAULT_ADDR names, or a private one with --vault, or keys in a file.
 func (d *dev) openKeyring(ctx context.Context) (*keyring.Keyring, error) {
 	flags := d.command.Keyring
+	if err := d.checkKeyring(flags.VaultAddr != "" || d.command.Vault); err != nil {
+		return nil, err
+	}
 	if flags.VaultAddr == "" && !d.command.Vault {
 		return openDevKeyring(d.command.Data, d.log)
 	}

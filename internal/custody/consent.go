@@ -38,9 +38,7 @@ const clockSkew = time.Minute
 // RecordConsent appends to the subject's ledger and folds the record into their state, in one
 // transaction: once it returns, every read that starts later sees it.
 func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectRef, consent Consent, once Once) (Recorded, error) {
-	at := s.instant()
-	record, err := s.consentRecord(caller, consent, at)
-	if err != nil {
+	if _, err := s.consentRecord(caller, consent, s.instant()); err != nil {
 		return Recorded{}, err
 	}
 	// The purpose first: what is wrong with a call must not depend on whether somebody is known.
@@ -61,6 +59,11 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 	var recorded Recorded
 	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
 		if _, err := tx.LockSubject(ctx, id); err != nil {
+			return err
+		}
+		at := s.instant() // after the wait for the lock: the ledger's times follow its order
+		record, err := s.consentRecord(caller, consent, at)
+		if err != nil {
 			return err
 		}
 		if !purposeKnown {

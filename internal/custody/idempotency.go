@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -25,7 +26,9 @@ func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work fun
 	if once.Key == "" {
 		return s.store.Write(ctx, work)
 	}
-	key := store.IdempotencyKey{Client: once.Client, Key: once.Key, Fingerprint: s.keyring.Fingerprint(append([]byte(once.Operation+"\n"), once.Request...))}
+	// Callers make keys up from what they have at hand, an email address for instance: only a keyed hash is kept.
+	name := s.keyring.Fingerprint([]byte("key\n" + once.Key))
+	key := store.IdempotencyKey{Client: once.Client, Key: hex.EncodeToString(name[:]), Fingerprint: s.keyring.Fingerprint(append([]byte(once.Operation+"\n"), once.Request...))}
 	return s.store.Write(ctx, func(tx *store.Tx) error {
 		earlier, ok, err := tx.Recall(ctx, key)
 		if err != nil {

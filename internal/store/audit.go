@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
@@ -157,10 +158,9 @@ const batchSlack = time.Hour
 
 // batchesFrom gives the least name of a batch made at a time.
 func batchesFrom(at time.Time) (id [16]byte) {
-	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
-	}
+	var name [8]byte
+	binary.BigEndian.PutUint64(name[:], uint64(max(at.UnixMilli(), 0)))
+	copy(id[:], name[2:]) // 48 bits of milliseconds (RFC 9562 §5.7)
 	return id
 }
 
