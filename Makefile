@@ -37,7 +37,8 @@ e2e: packages vault $(SERVERS) ## only the whole-path scenarios
 	$(SERVERS) $(GO) test -race -timeout 20m ./internal/e2e/...
 
 bench: packages vault ## the benchmarks, as ratios against their floors; writes bench.json
-	$(GO) test -run '^$$' -bench . -timeout 60m ./internal/e2e/...
+	GOGC=400 $(GO) test -run '^$$' -bench Ratios -benchtime 1x -timeout 60m ./internal/e2e/
+	$(GO) test -run '^$$' -bench Direct -benchtime 3x -timeout 30m ./internal/importer/
 
 lint: $(LINT) ## golangci-lint: import walls, secrets, errors, style
 	$(LINT) run
