@@ -86,5 +86,5 @@ Its address and a token for every role are in %[2]s. Load them, then try:
   # Anna withdraws; then run the first one again
   ask $CONSENTRY_TOKEN_AGENT /v1/consents '{"subject":{"identifier":{"type":"email","value":"anna.schmidt@example.com"}},"purpose":"marketing.email","action":"withdraw"}'
   # the proof that it is all on record
-  ask $CONSENTRY_TOKEN_AUDITOR "/v1/audit/proof/inclusion?entry=$(ask $CONSENTRY_TOKEN_AUDITOR '/v1/audit/entries?limit=10' | sed 's/.*"id":"\([^"]*\)".*/\1/')"
+  ask $CONSENTRY_TOKEN_AUDITOR "/v1/audit/proof/inclusion?entry=$(ask $CONSENTRY_TOKEN_AUDITOR '/v1/audit/entries?client=crm-mailer&limit=1' | sed 's/.*"id":"\([^"]*\)".*/\1/')"
 `
