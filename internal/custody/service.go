@@ -4,9 +4,8 @@
 // rows), the store (which keeps rows but cannot open them), the policy (which decides but
 // sees neither) and the audit log.
 //
-// Values in clear exist only inside these flows. [privacy.Cleartext] is taken out of its wrapper in
-// disclosure.go alone, only for attributes that a decision permits, and leaves only once that
-// decision is committed.
+// Values in clear exist only inside these flows. [privacy.Cleartext] is revealed for release in disclosure.go
+// alone, only for attributes that a decision permits, and held back until that decision is committed.
 package custody
 
 import (

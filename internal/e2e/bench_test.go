@@ -63,7 +63,7 @@ func (r *ratios) report(b *testing.B) {
 	for _, l := range r.lines {
 		_, _ = fmt.Fprintf(&table, "| %s | %s | %.0f | %.0f | %.2f | %.2f | %s |\n", l.Work, l.Floor, l.WorkRate, l.BaseRate, l.Ratio, l.Target, l.Note)
 	}
-	fmt.Println(table.String()) // b.Log would need -v
+	_, _ = os.Stdout.WriteString(table.String()) // b.Log would need -v
 	encoded, err := json.MarshalIndent(r.lines, "", "  ")
 	if err != nil {
 		b.Fatal(err)
