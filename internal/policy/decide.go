@@ -21,21 +21,16 @@ type Decision struct {
 // decision: KindUnavailable when the revision is not loaded or time ran out, KindInvalid
 // when the input is not text.
 func (e *Engine) Decide(ctx context.Context, id privacy.RevisionID, input privacy.DecisionInput) (Decision, error) {
-	ready, err := e.revision(id)
+	ready, decision, err := e.question(id, input)
 	if err != nil {
 		return Decision{}, err
 	}
-	content, err := CanonicalInput(input)
-	if err != nil {
-		return Decision{}, err
-	}
-	decision := Decision{InputHash: sha256.Sum256(content), Input: content}
 	key := memoKey{revision: id, input: decision.InputHash}
 	if outcome, known := e.decisions.GetIfPresent(key); known {
 		decision.Outcome = cloneOutcome(outcome)
 		return decision, nil
 	}
-	outcome, err := e.evaluate(ctx, ready, content, distinct(input.Attributes))
+	outcome, err := e.evaluate(ctx, ready, decision.Input, distinct(input.Attributes))
 	if err != nil {
 		return Decision{}, err
 	}
@@ -47,16 +42,23 @@ func (e *Engine) Decide(ctx context.Context, id privacy.RevisionID, input privac
 // Evaluate is Decide without memory: it works the outcome out anew, whatever was decided before, and remembers
 // nothing. Replay asks it, because comparing a memory with itself proves nothing.
 func (e *Engine) Evaluate(ctx context.Context, id privacy.RevisionID, input privacy.DecisionInput) (Decision, error) {
+	ready, decision, err := e.question(id, input)
+	if err != nil {
+		return Decision{}, err
+	}
+	decision.Evaluated = true
+	decision.Outcome, err = e.evaluate(ctx, ready, decision.Input, distinct(input.Attributes))
+	return decision, err
+}
+
+// question finds the revision and brings the input into the form that is asked and recorded.
+func (e *Engine) question(id privacy.RevisionID, input privacy.DecisionInput) (*prepared, Decision, error) {
 	ready, err := e.revision(id)
 	if err != nil {
-		return Decision{}, err
+		return nil, Decision{}, err
 	}
 	content, err := CanonicalInput(input)
-	if err != nil {
-		return Decision{}, err
-	}
-	outcome, err := e.evaluate(ctx, ready, content, distinct(input.Attributes))
-	return Decision{Outcome: outcome, InputHash: sha256.Sum256(content), Input: content, Evaluated: true}, err
+	return ready, Decision{InputHash: sha256.Sum256(content), Input: content}, err
 }
 
 func (e *Engine) evaluate(ctx context.Context, ready *prepared, content []byte, asked []privacy.AttributeName) (privacy.Outcome, error) {
