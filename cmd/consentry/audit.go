@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -193,7 +194,11 @@ func printReport(w io.Writer, report audit.Report, asJSON bool) error {
 func writeTo(name string, stdout io.Writer, write func(*bufio.Writer) error) error {
 	target := stdout
 	if name != "-" {
-		file, err := os.Create(name)
+		// An export is evidence: an earlier one is never written over.
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			return privacy.Conflict("file_exists", "the file exists already; choose another name")
+		}
 		if err != nil {
 			return privacy.Invalid("unwritable_file", "the file cannot be written")
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,9 @@ func (d *dev) run(ctx context.Context) error {
 	}
 	config := node.Config{DatabaseURL: d.database, Keyring: keys, Log: d.log, Version: version(),
 		Authn: authn.Config{Issuer: devIssuerName, Audience: devAudience, JWKSFile: filepath.Join(d.command.Data, jwksFile)}}
-	return d.serve(ctx, config)
+	ctx, unwatch := d.watched(ctx)
+	err = d.serve(ctx, config)
+	return cmp.Or(unwatch(), err)
 }
 
 // startDatabase finds PostgreSQL or starts a private one, and brings the schema up to date.

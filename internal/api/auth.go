@@ -21,7 +21,7 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	caller, err := a.verifier.Verify(ctx.Context(), bearer(ctx.Header("Authorization")))
+	caller, err := a.verifier.Verify(ctx.Context(), bearer(ctx))
 	if err == nil && !a.limiter.allow(caller.Client, a.now()) {
 		err = privacy.NewError(privacy.KindRateLimited, "rate_limited", "too many requests; slow down and try again in a second")
 		ctx.SetHeader("Retry-After", "1")
@@ -38,9 +38,19 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// bearer takes the token out of the header; "" when there is none.
-func bearer(header string) string {
-	scheme, token, _ := strings.Cut(header, " ")
+// bearer takes the token out of the header; "" when there is none, or more than one: a proxy in
+// front may have looked at the other.
+func bearer(ctx huma.Context) string {
+	var headers int
+	ctx.EachHeader(func(name, _ string) {
+		if strings.EqualFold(name, "Authorization") {
+			headers++
+		}
+	})
+	if headers != 1 {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	if !strings.EqualFold(scheme, "bearer") {
 		return ""
 	}

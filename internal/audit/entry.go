@@ -18,7 +18,6 @@ type Action string
 const (
 	ActionDisclosure       Action = "disclosure"
 	ActionSubjectCreate    Action = "subject.create"
-	ActionSubjectUpdate    Action = "subject.update"
 	ActionSubjectLookup    Action = "subject.lookup"
 	ActionAttributesUpdate Action = "attributes.update"
 	ActionConsentGrant     Action = "consent.grant"
@@ -26,9 +25,6 @@ const (
 	ActionConsentWithdraw  Action = "consent.withdraw"
 	ActionDecisionExplain  Action = "decision.explain"
 	ActionRevisionPublish  Action = "revision.publish"
-	ActionKeysInit         Action = "keys.init"
-	ActionKeysRotate       Action = "keys.rotate"
-	ActionKeysPuncture     Action = "keys.puncture"
 )
 
 // BatchID names the group commit an entry was written in. It is a UUIDv7, so that batches

@@ -109,7 +109,7 @@ func TestVerifyFileCutShort(t *testing.T) {
 func TestVerifyFileTrustsNoKeyOfTheFile(t *testing.T) {
 	stranger, _ := testKey(9)
 	l := &testLog{}
-	l.add(Entry{Name: testEntry(0).Name, Draft: Draft{At: testTime, Action: ActionKeysInit}})
+	l.add(Entry{Name: testEntry(0).Name, Draft: Draft{At: testTime, Action: ActionRevisionPublish}})
 	l.checkpoint(t, 9)
 	var file bytes.Buffer
 	if err := Export(&file, Header{Origin: testOrigin, Keys: []Key{stranger}}, l.source().Items()); err != nil {

@@ -298,3 +298,23 @@ func readAnswer(t *testing.T, connection io.Reader) answer {
 	}
 	return answer{response.StatusCode, response.Header, content}
 }
+
+// Two tokens in one request are refused: a proxy in front may have looked at the one that we do not.
+func TestBadInputTwoTokens(t *testing.T) {
+	v := setup(t)
+	for want, tokens := range map[int][]string{
+		http.StatusOK:           {v.auditor()},
+		http.StatusUnauthorized: {v.auditor(), v.consumer()},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.url+"/v1/audit/entries", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range tokens {
+			request.Header.Add("Authorization", "Bearer "+token)
+		}
+		if got := v.do(request); got.status != want {
+			t.Errorf("%d tokens: %d, want %d", len(tokens), got.status, want)
+		}
+	}
+}

@@ -209,3 +209,6 @@ func answersPostgres(ctx context.Context, port int) bool {
 	_, err = io.ReadFull(connection, answer[:])
 	return err == nil && answer[0] == 'R'
 }
+
+// Exited is closed when the server has ended, on request or by itself. Ask again after Start.
+func (p *Postgres) Exited() <-chan struct{} { return p.process.exited }

@@ -257,3 +257,6 @@ func loopback(port int) string {
 
 // vaultPatience bounds one request to a server on this machine.
 const vaultPatience = 30 * time.Second
+
+// Exited is closed when the server has ended, on request or by itself. Ask again after Start.
+func (v *Vault) Exited() <-chan struct{} { return v.process.exited }
