@@ -28,6 +28,8 @@ type devCommand struct {
 	People      int          `help:"How many people the demo data has." default:"2000" hidden:""`
 	DatabaseURL string       `help:"Use this PostgreSQL instead of a private one." env:"DATABASE_URL" placeholder:"URL"`
 	Keyring     keyringFlags `embed:""`
+
+	Controller controllerFlags `embed:""`
 }
 
 // Run implements `consentry dev`.
@@ -63,7 +65,7 @@ func (d *dev) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := node.Config{DatabaseURL: d.database, Keyring: keys, Log: d.log, Version: version(),
+	config := node.Config{DatabaseURL: d.database, Keyring: keys, Log: d.log, Version: version(), Controller: d.command.Controller.controller(),
 		Authn: authn.Config{Issuer: devIssuerName, Audience: devAudience, JWKSFile: filepath.Join(d.command.Data, jwksFile)}}
 	ctx, unwatch := d.watched(ctx)
 	err = d.serve(ctx, config)

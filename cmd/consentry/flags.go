@@ -7,6 +7,7 @@ import (
 
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
 )
 
 // databaseFlags say where PostgreSQL is.
@@ -61,6 +62,25 @@ type serviceFlags struct {
 	Origin    string  `help:"Name of the audit log in its checkpoints." default:"consentry.local/audit"`
 	RateLimit float64 `help:"Requests a second and client." default:"1000"`
 	TraceURL  string  `help:"OTLP over HTTP endpoint for traces; none by default." env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL"`
+}
+
+// controllerFlags say whose vault it is.
+type controllerFlags struct {
+	ControllerName         string `help:"Legal name of the controller, for receipts and the record of processing." default:"Example Controller"`
+	ControllerContact      string `help:"Whom to write to there." default:"Data protection officer"`
+	ControllerStreet       string `help:"Street, postal code and town." default:"1 Example Street"`
+	ControllerCountry      string `help:"ISO 3166-1 alpha-2 code of the country." default:"DE" placeholder:"CODE"`
+	ControllerEmail        string `help:"Email address for questions about privacy." default:"privacy@example.com"`
+	ControllerPhone        string `help:"Phone number for the same." default:"+49 30 00000000"`
+	ControllerURL          string `help:"Web site." default:"https://www.example.com" placeholder:"URL"`
+	ControllerPolicyURL    string `help:"Privacy policy, which says how to withdraw." default:"https://www.example.com/privacy" placeholder:"URL"`
+	ControllerJurisdiction string `help:"Whose law governs receipts." default:"DE" placeholder:"CODE"`
+	ControllerService      string `help:"What the people signed up for." default:"Customer account"`
+}
+
+func (f controllerFlags) controller() privacy.Controller {
+	return privacy.Controller{Name: f.ControllerName, Contact: f.ControllerContact, Street: f.ControllerStreet, Country: f.ControllerCountry, Email: f.ControllerEmail,
+		Phone: f.ControllerPhone, URL: f.ControllerURL, PolicyURL: f.ControllerPolicyURL, Jurisdiction: f.ControllerJurisdiction, Service: f.ControllerService}
 }
 
 func keyringOptions(log *slog.Logger) keyring.Options { return keyring.Options{Log: log} }

@@ -17,6 +17,8 @@ type serveCommand struct {
 	Keyring  keyringFlags  `embed:""`
 	Authn    authnFlags    `embed:""`
 	Service  serviceFlags  `embed:""`
+
+	Controller controllerFlags `embed:""`
 }
 
 // Run implements `consentry serve`.
@@ -25,7 +27,11 @@ func (c *serveCommand) Run(ctx context.Context, io stdio, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	config := node.Config{DatabaseURL: c.Database.DatabaseURL, MaxConns: c.Database.MaxConns, Authn: c.Authn.config()}
+	controller := c.Controller.controller()
+	if controller.Name == privacy.ExampleController().Name {
+		log.WarnContext(ctx, "receipts are made out in the name of an example; set --controller-name and what belongs to it")
+	}
+	config := node.Config{DatabaseURL: c.Database.DatabaseURL, MaxConns: c.Database.MaxConns, Authn: c.Authn.config(), Controller: controller}
 	return serve(ctx, config, c.Service, keys, log, func(url string) { _, _ = fmt.Fprintln(io.out, "listening on", url) })
 }
 

@@ -34,8 +34,11 @@ type Service struct {
 	now       func() time.Time
 	random    io.Reader
 	origin    string
-	batcher   *audit.Batcher
-	pages     knownPages
+
+	controller privacy.Controller
+
+	batcher *audit.Batcher
+	pages   knownPages
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin
@@ -49,6 +52,8 @@ type Config struct {
 	Now       func() time.Time
 	Random    io.Reader
 	Origin    string
+
+	Controller privacy.Controller // zero: the example
 }
 
 // Caller is who called, and under which request.
@@ -65,7 +70,7 @@ type knownPages struct {
 
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin}
+	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -74,6 +79,9 @@ func New(c Config) *Service {
 	}
 	if s.origin == "" {
 		s.origin = DefaultOrigin
+	}
+	if s.controller == (privacy.Controller{}) {
+		s.controller = privacy.ExampleController()
 	}
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s

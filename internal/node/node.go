@@ -37,6 +37,7 @@ type Config struct {
 	Version     string
 	TraceURL    string // OTLP over HTTP; "" for no traces
 	Now         func() time.Time
+	Controller  privacy.Controller // zero: the example
 }
 
 // Node is a vault that is ready to serve.
@@ -67,6 +68,12 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.now == nil {
 		n.now = time.Now
 	}
+	if c.Controller == (privacy.Controller{}) {
+		c.Controller = privacy.ExampleController()
+	}
+	if err := c.Controller.Validate(); err != nil {
+		return nil, err
+	}
 	spans, stop, err := startTraces(ctx, c.TraceURL, c.Version)
 	if err != nil {
 		return nil, err
@@ -84,7 +91,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 	n.Policy = policy.NewEngine()
-	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin})
+	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller})
 	revision, err := n.Service.PublishDefault(ctx)
 	if err != nil {
 		return nil, err
