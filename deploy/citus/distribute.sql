@@ -19,6 +19,7 @@ SET LOCAL citus.multi_shard_modify_mode = 'sequential';
 -- Small, read by every request, the same on every node.
 SELECT create_reference_table('revision');
 SELECT create_reference_table('publication');
+SELECT create_reference_table('policy_draft');
 
 -- By subject, side by side. What is referred to comes first.
 SELECT create_distributed_table('subject', 'subject_id', shard_count => 32, colocate_with => 'none');

@@ -22,6 +22,8 @@ type AuditEntry struct {
 	Subject    string                  `json:"subject,omitempty"`
 	Purpose    privacy.PurposeName     `json:"purpose,omitempty"`
 	Attributes []privacy.AttributeName `json:"attributes,omitempty" doc:"The attributes that were written."`
+	Object     string                  `json:"object,omitempty" example:"draft/0192f0c1-a2b3-7c4d-8e5f-60718293a4b5" doc:"What was acted on when it is no subject."`
+	Actor      privacy.ActorID         `json:"actor,omitempty" doc:"Tells the people apart who work through one client: a keyed hash."`
 	Decision   string                  `json:"decision,omitempty" doc:"The hash of the decision."`
 	Revision   privacy.RevisionID      `json:"revision,omitempty" doc:"The policy revision that decided."`
 	Input      json.RawMessage         `json:"input,omitempty" doc:"What was decided on."`
@@ -32,6 +34,7 @@ type entriesInput struct {
 	Subject string    `query:"subject" maxLength:"64"`
 	Client  string    `query:"client" maxLength:"64" pattern:"^[a-z0-9._-]+$"`
 	Purpose string    `query:"purpose" maxLength:"64" pattern:"^[a-z0-9._-]+$"`
+	Object  string    `query:"object" maxLength:"128" pattern:"^[a-z]+/[0-9a-f-]+$" example:"draft/0192f0c1-a2b3-7c4d-8e5f-60718293a4b5"`
 	Since   time.Time `query:"since"`
 	Until   time.Time `query:"until"`
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -110,7 +113,7 @@ func (a *API) auditRoutes() {
 }
 
 func (a *API) listEntries(ctx context.Context, _ custody.Caller, input *entriesInput) (*entriesOutput, error) {
-	filter := custody.AuditFilter{Client: privacy.ClientID(input.Client), Purpose: privacy.PurposeName(input.Purpose), Since: input.Since, Until: input.Until, Limit: input.Limit}
+	filter := custody.AuditFilter{Client: privacy.ClientID(input.Client), Purpose: privacy.PurposeName(input.Purpose), Object: input.Object, Since: input.Since, Until: input.Until, Limit: input.Limit}
 	var err error
 	if input.Subject != "" {
 		if filter.Subject, err = privacy.ParseSubjectID(input.Subject); err != nil {
@@ -138,7 +141,7 @@ func (a *API) listEntries(ctx context.Context, _ custody.Caller, input *entriesI
 }
 
 func auditEntry(d *custody.EntryDetail) AuditEntry {
-	entry := AuditEntry{ID: d.Name.String(), At: d.At, Action: string(d.Action), Client: d.Client, RequestID: d.RequestID, Purpose: d.Purpose, Attributes: d.Attributes}
+	entry := AuditEntry{ID: d.Name.String(), At: d.At, Action: string(d.Action), Client: d.Client, RequestID: d.RequestID, Purpose: d.Purpose, Attributes: d.Attributes, Object: d.Object, Actor: d.Actor}
 	if !d.Subject.IsZero() {
 		entry.Subject = d.Subject.String()
 	}

@@ -11,7 +11,7 @@ import (
 var words = []string{
 	"Idempotency-Key", "action", "age_band", "attributes", "body", "by", "channel", "client", "collected_at", "consent", "country", "cursor",
 	"entry", "expires_at", "explicit", "from", "header", "id", "identifier", "identifiers", "limit", "limit_sensitive", "method",
-	"notice_version", "objected", "occurred_at", "opt_out_signal", "path", "purpose", "query", "regime", "restricted", "roles",
+	"notice_version", "object", "objected", "occurred_at", "opt_out_signal", "path", "purpose", "query", "regime", "restricted", "roles",
 	"separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "to", "type", "until",
 	"value", "verified",
 }

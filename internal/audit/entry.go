@@ -24,7 +24,21 @@ const (
 	ActionConsentDeny      Action = "consent.deny"
 	ActionConsentWithdraw  Action = "consent.withdraw"
 	ActionDecisionExplain  Action = "decision.explain"
-	ActionRevisionPublish  Action = "revision.publish"
+	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
+)
+
+// The actions of the life of a policy. Their entries name the draft or the revision as the object.
+const (
+	ActionDraftCreate    Action = "policy.draft.create"
+	ActionDraftEdit      Action = "policy.draft.edit"
+	ActionDraftRebase    Action = "policy.draft.rebase"
+	ActionDraftTest      Action = "policy.draft.test"
+	ActionDraftSubmit    Action = "policy.draft.submit"
+	ActionDraftApprove   Action = "policy.draft.approve"
+	ActionDraftReject    Action = "policy.draft.reject"
+	ActionDraftAbandon   Action = "policy.draft.abandon"
+	ActionPolicyPublish  Action = "policy.publish"
+	ActionPolicyRollback Action = "policy.rollback"
 )
 
 // BatchID names the group commit an entry was written in. It is a UUIDv7, so that batches
@@ -83,6 +97,11 @@ type Draft struct {
 	Purpose    privacy.PurposeName     `json:"purpose,omitempty"`
 	Decision   Hash                    `json:"decision,omitzero"`    // zero: nothing was decided
 	Attributes []privacy.AttributeName `json:"attributes,omitempty"` // written ones; sorted, distinct
+	// Object is what was acted on when it is no subject, as a word and an id of this service's own making,
+	// "revision/<hash>" for instance.
+	Object string `json:"object,omitempty"`
+	// Actor tells the people apart who work through one client; set where it matters that two were involved.
+	Actor privacy.ActorID `json:"actor,omitempty"`
 }
 
 // Entry is one row of the audit table.
@@ -131,6 +150,7 @@ func (d Draft) Validate() error {
 	fields := []struct{ name, text string }{
 		{"action", string(d.Action)}, {"client", string(d.Client)},
 		{"request_id", string(d.RequestID)}, {"purpose", string(d.Purpose)},
+		{"object", d.Object}, {"actor", string(d.Actor)},
 	}
 	for _, f := range fields {
 		if !isName(f.text) {

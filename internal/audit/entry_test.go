@@ -51,6 +51,9 @@ var entryChanges = map[string]func(*Entry){
 	"attribute":       func(e *Entry) { e.Attributes = []privacy.AttributeName{"city", "phone"} },
 	"attribute gone":  func(e *Entry) { e.Attributes = e.Attributes[1:] },
 	"attribute added": func(e *Entry) { e.Attributes = []privacy.AttributeName{"city", "email", "phone"} },
+	"object":          func(e *Entry) { e.Object = "revision/ab" },
+	"actor":           func(e *Entry) { e.Actor = "ab" },
+	"object, actor":   func(e *Entry) { e.Object, e.Actor = "revision/a", "b" },
 	"moved border":    func(e *Entry) { e.Client, e.Action = "rm-mailer", e.Action+"c" },
 }
 
@@ -65,6 +68,11 @@ func TestLeafBytes(t *testing.T) {
 	if got := string(e.Leaf()); got != want {
 		t.Errorf("leaf\n%q, want\n%q", got, want)
 	}
+	e.Object, e.Actor = "revision/ab", "cd"
+	if got, want2 := string(e.Leaf()), strings.Replace(want, "v1", "v2", 1)+text("revision/ab")+text("cd"); got != want2 {
+		t.Errorf("leaf\n%q, want\n%q", got, want2)
+	}
+	e.Object, e.Actor = "", ""
 	if got, want := e.LeafHash(), Hash(sha256.Sum256([]byte("\x00"+want))); got != want {
 		t.Errorf("leaf hash %s, want %s", got, want)
 	}
@@ -81,7 +89,7 @@ func TestLeafCoversEveryField(t *testing.T) {
 		seen[e.LeafHash()] = name
 	}
 	// A field that is added later must be added to the encoding and to the changes above.
-	if n := reflect.TypeFor[Draft]().NumField(); n != 9 {
+	if n := reflect.TypeFor[Draft]().NumField(); n != 11 {
 		t.Errorf("a draft has %d fields; does the leaf have them all?", n)
 	}
 }
@@ -96,6 +104,9 @@ func drawEntry(t *rapid.T) Entry {
 		Purpose:    privacy.PurposeName(name.Draw(t, "purpose")),
 		Attributes: rapid.SliceOfN(rapid.Map(rapid.StringMatching(`[a-z]{1,3}`), func(s string) privacy.AttributeName { return privacy.AttributeName(s) }), 0, 6).Draw(t, "attributes"),
 		Roles:      rapid.SliceOfN(rapid.SampledFrom(privacy.Roles()), 0, 3).Draw(t, "roles"),
+	}
+	if rapid.Bool().Draw(t, "acted on") {
+		draft.Object, draft.Actor = name.Draw(t, "object"), privacy.ActorID(name.Draw(t, "actor"))
 	}
 	copy(draft.Subject[:], rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, "subject"))
 	copy(draft.Decision[:], rapid.SliceOfN(rapid.Byte(), 0, 32).Draw(t, "decision"))
@@ -143,6 +154,10 @@ func TestParseLeafIsStrict(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	idle := append([]byte(leafLabelObject), good[len(leafLabel):]...)
+	if _, err := ParseLeaf(append(idle, make([]byte, 8)...)); err == nil {
+		t.Error("accepted a second spelling of an entry that has no object")
+	}
 	if _, err := ParseLeaf(append(slices.Clone(good), 0)); err == nil {
 		t.Error("accepted a byte too many")
 	}
@@ -151,6 +166,9 @@ func TestParseLeafIsStrict(t *testing.T) {
 func FuzzParseLeaf(f *testing.F) {
 	f.Add(sampleEntry().Leaf())
 	f.Add([]byte(leafLabel))
+	acted := sampleEntry()
+	acted.Object = "revision/ab"
+	f.Add(acted.Leaf())
 	f.Fuzz(func(t *testing.T, leaf []byte) {
 		e, err := ParseLeaf(leaf)
 		if err == nil && !bytes.Equal(e.Leaf(), leaf) {

@@ -11,16 +11,20 @@ import (
 	"github.com/consentry/consentry/internal/privacy"
 )
 
-// leafLabel separates these bytes from everything else that is ever hashed, and says how the rest is
-// read. Another encoding gets another label; this one is frozen.
-const leafLabel = "consentry audit entry v1\x00"
+// The labels separate these bytes from everything else that is ever hashed, and say how the rest is
+// read. Another encoding gets another label; these are frozen. The second has the object and the actor, and
+// is for the entries that have one of them: every other entry has the one leaf it always had.
+const (
+	leafLabel       = "consentry audit entry v1\x00"
+	leafLabelObject = "consentry audit entry v2\x00"
+)
 
 // Leaf gives the bytes that stand for the entry in the log: the label, then every field in the order
 // below, numbers big endian, texts and lists after their length in four bytes. Equal bytes mean equal
 // entries and the other way round.
 //
 //	batch (16) ‖ position (4) ‖ at, microseconds since 1970 (8) ‖ action ‖ client ‖ roles
-//	‖ request id ‖ subject (16) ‖ purpose ‖ decision (32) ‖ attributes
+//	‖ request id ‖ subject (16) ‖ purpose ‖ decision (32) ‖ attributes [‖ object ‖ actor]
 func (e Entry) Leaf() []byte { return e.appendLeaf(make([]byte, 0, 256)) }
 
 // LeafHash gives the hash that the log holds for the entry (RFC 6962 §2.1).
@@ -30,7 +34,12 @@ func (e Entry) LeafHash() Hash {
 }
 
 func (e Entry) appendLeaf(b []byte) []byte {
-	b = append(b, leafLabel...)
+	actedOn := e.Object != "" || e.Actor != ""
+	if actedOn {
+		b = append(b, leafLabelObject...)
+	} else {
+		b = append(b, leafLabel...)
+	}
 	b = append(b, e.Name.BatchID[:]...)
 	b = appendUint32(b, int(e.Name.ID))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro()))
@@ -41,7 +50,11 @@ func (e Entry) appendLeaf(b []byte) []byte {
 	b = append(b, e.Subject[:]...)
 	b = appendText(b, e.Purpose)
 	b = append(b, e.Decision[:]...)
-	return appendList(b, e.Attributes)
+	b = appendList(b, e.Attributes)
+	if actedOn {
+		b = appendText(appendText(b, e.Object), e.Actor)
+	}
+	return b
 }
 
 func appendUint32(b []byte, n int) []byte {
@@ -64,7 +77,11 @@ func appendList[S ~string](b []byte, names []S) []byte {
 // back byte for byte.
 func ParseLeaf(leaf []byte) (Entry, error) {
 	rest, ok := bytes.CutPrefix(leaf, []byte(leafLabel))
+	actedOn := false
 	if !ok {
+		rest, actedOn = bytes.CutPrefix(leaf, []byte(leafLabelObject))
+	}
+	if !ok && !actedOn {
 		return Entry{}, malformed("label")
 	}
 	p := leafParser{rest: rest}
@@ -80,6 +97,12 @@ func ParseLeaf(leaf []byte) (Entry, error) {
 	e.Purpose = privacy.PurposeName(p.text())
 	copy(e.Decision[:], p.take(len(e.Decision)))
 	e.Attributes = parseList[privacy.AttributeName](&p)
+	if actedOn {
+		e.Object, e.Actor = p.text(), privacy.ActorID(p.text())
+		if e.Object == "" && e.Actor == "" {
+			return Entry{}, malformed("label")
+		}
+	}
 	if p.short || len(p.rest) > 0 {
 		return Entry{}, malformed("leaf")
 	}

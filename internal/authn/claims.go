@@ -2,6 +2,7 @@ package authn
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -51,6 +52,12 @@ const reserved = "consentry"
 // A client's id goes into policy input and the audit log as it is.
 var clientID = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
+// holder tells the people apart who hold tokens of one client. A token without a sub is the client's own
+// (RFC 9068 §2.2 has such a client as its own sub).
+func (c *claims) holder() [sha256.Size]byte {
+	return sha256.Sum256([]byte(c.Issuer + "\x00" + cmp.Or(c.Subject, c.ClientID, c.AuthorizedParty)))
+}
+
 // caller reads who holds a token whose signature, issuer, audience and times are right.
 func (c *claims) caller() (privacy.Caller, error) {
 	caller := privacy.Caller{Roles: c.Roles.known()}
@@ -78,5 +85,6 @@ func (c *claims) caller() (privacy.Caller, error) {
 		return privacy.Caller{}, errClient
 	}
 	caller.Client = privacy.ClientID(client)
+	caller.Holder = c.holder()
 	return caller, nil
 }

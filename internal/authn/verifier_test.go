@@ -221,6 +221,29 @@ func TestVerifyReadsTheCaller(t *testing.T) {
 	}
 }
 
+// Two people who work through one console are two; one who comes by two ways is one.
+func TestVerifyTellsHoldersApart(t *testing.T) {
+	key := edKey(t)
+	issuer := NewIssuer(key, issuerName, audience)
+	v := newVerifier(t, newClock().config(write(t, issuer.JWKS())), newClock())
+	holder := func(client, sub any) [32]byte {
+		caller, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, key, map[string]any{"kid": issuer.keyID}, good(jwt.MapClaims{"client_id": client, "sub": sub})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return caller.Holder
+	}
+	if holder("console", "olga@bank.example") == holder("console", "anton@bank.example") {
+		t.Error("two people count as one")
+	}
+	if holder("console", "olga@bank.example") != holder("cli", "olga@bank.example") {
+		t.Error("one person counts as two")
+	}
+	if holder("cli", nil) != holder("cli", "cli") || holder("cli", nil) == holder("console", nil) {
+		t.Error("an application counts as another")
+	}
+}
+
 func TestVerifyTakesEachAlgorithmForItsOwnKeyOnly(t *testing.T) {
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

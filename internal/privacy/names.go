@@ -18,6 +18,9 @@ type (
 	RevisionID string
 	// RequestID ties log lines, problems and audit entries of one call together.
 	RequestID string
+	// ActorID stands for a person who works with the vault, an officer for instance: a
+	// keyed hash, since who works here is personal data too.
+	ActorID string
 	// KeySlot is the number of a subject's key: page slot/4096, index slot%4096.
 	KeySlot int64
 )
@@ -49,6 +52,9 @@ type Caller struct {
 	Client  ClientID
 	Roles   []Role
 	Subject SubjectID // zero unless the caller is a subject
+	// Holder tells the people apart who hold tokens of one client: a hash of who the issuer says they are. It
+	// stays in memory; what is kept is an ActorID.
+	Holder [32]byte
 }
 
 // Has reports whether the caller holds the role.

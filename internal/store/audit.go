@@ -40,8 +40,13 @@ func auditStatements(batch audit.Batch) *pgx.Batch {
 			SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[]) ON CONFLICT DO NOTHING`, hashes, revisions, inputs, outcomes)
 	}
 	columns := newEntryColumns(batch.Entries)
-	statements.Queue(insertEntries, [16]byte(batch.ID), columns.ids, columns.ats, columns.actions, columns.clients, columns.requests,
-		columns.subjects, columns.purposes, columns.decisions, columns.roles, columns.attributes)
+	values := []any{[16]byte(batch.ID), columns.ids, columns.ats, columns.actions, columns.clients, columns.requests,
+		columns.subjects, columns.purposes, columns.decisions, columns.roles, columns.attributes}
+	if objects, actors, acted := objectColumns(batch.Entries); acted {
+		statements.Queue(insertActedEntries, append(values, objects, actors)...)
+	} else {
+		statements.Queue(insertEntries, values...)
+	}
 	statements.Queue(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, $2)`, [16]byte(batch.ID), leafHashes(batch.Entries))
 	return statements
 }
@@ -63,6 +68,24 @@ const insertEntries = `
 		string_to_array(e.roles, ','), string_to_array(e.attributes, ',')
 	FROM unnest($2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::bytea[], $10::text[], $11::text[])
 		AS e (id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes)`
+
+// insertActedEntries is insertEntries for batches in which an entry has an object or an actor. Disclosures have
+// neither, and need not pay for them.
+const insertActedEntries = `
+	INSERT INTO audit_entry (batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, object, actor)
+	SELECT $1, e.id, e.at, e.action, e.client, e.request_id, e.subject_id, e.purpose, e.decision_hash,
+		string_to_array(e.roles, ','), string_to_array(e.attributes, ','), nullif(e.object, ''), nullif(e.actor, '')
+	FROM unnest($2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[], $9::bytea[], $10::text[], $11::text[], $12::text[], $13::text[])
+		AS e (id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, object, actor)`
+
+func objectColumns(entries []audit.Entry) (objects, actors []string, acted bool) {
+	objects, actors = make([]string, len(entries)), make([]string, len(entries))
+	for i := range entries {
+		objects[i], actors[i] = entries[i].Object, string(entries[i].Actor)
+		acted = acted || objects[i] != "" || actors[i] != ""
+	}
+	return objects, actors, acted
+}
 
 // entryColumns is a batch turned on its side, as unnest wants it.
 type entryColumns struct {
@@ -98,12 +121,13 @@ type AuditFilter struct {
 	Subject      privacy.SubjectID
 	Client       privacy.ClientID
 	Purpose      privacy.PurposeName
+	Object       string
 	Since, Until time.Time
 	Before       audit.EntryName // only entries older than this one
 	Limit        int
 }
 
-const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes FROM audit_entry`
+const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, coalesce(object, ''), coalesce(actor, '') FROM audit_entry`
 
 // AuditEntries lists entries, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry, error) {
@@ -135,6 +159,9 @@ func (f *AuditFilter) conditions() (where string, args []any) {
 	}
 	if f.Purpose != "" {
 		add("purpose = ?", f.Purpose)
+	}
+	if f.Object != "" {
+		add("object = ?", f.Object)
 	}
 	// Batches are named by about when they were written (UUIDv7), which lets the primary key narrow times down.
 	if !f.Since.IsZero() {
@@ -194,7 +221,7 @@ func scanEntry(row pgx.CollectableRow) (audit.Entry, error) {
 	var e audit.Entry
 	var subject *[16]byte
 	var decision []byte
-	err := row.Scan((*[16]byte)(&e.Name.BatchID), &e.Name.ID, &e.At, &e.Action, &e.Client, &e.RequestID, &subject, &e.Purpose, &decision, &e.Roles, &e.Attributes)
+	err := row.Scan((*[16]byte)(&e.Name.BatchID), &e.Name.ID, &e.At, &e.Action, &e.Client, &e.RequestID, &subject, &e.Purpose, &decision, &e.Roles, &e.Attributes, &e.Object, &e.Actor)
 	if err != nil {
 		return e, err
 	}

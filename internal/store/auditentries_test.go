@@ -24,6 +24,7 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 	subjects := []privacy.SubjectID{{}, {1}, {2}}
 	clients := []privacy.ClientID{"crm", "mailer", "desk"}
 	purposes := []privacy.PurposeName{"", "marketing.email", "service.support"}
+	objects := []string{"", "draft/a", "revision/b"}
 	decision := audit.Decision{Revision: "r", Input: []byte(`{}`), Outcome: []byte(`{}`)}
 	var all []audit.Entry
 	for n := range 40 {
@@ -35,6 +36,9 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 				draft.Decision, draft.Roles = decision.Hash(), []privacy.Role{"consumer", "steward"}
 			} else {
 				draft.Attributes = []privacy.AttributeName{"city", "email"}
+			}
+			if n%4 == 0 && i < 2 {
+				draft.Object, draft.Actor = objects[1+i], privacy.ActorID(objects[2-i])
 			}
 			drafts = append(drafts, draft)
 		}
@@ -48,6 +52,7 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 			Subject: rapid.SampledFrom(append(subjects, privacy.SubjectID{9})).Draw(rt, "subject"),
 			Client:  rapid.SampledFrom(append(clients, "", "", "nobody")).Draw(rt, "client"),
 			Purpose: rapid.SampledFrom(purposes).Draw(rt, "purpose"),
+			Object:  rapid.SampledFrom(append(objects, "", "")).Draw(rt, "object"),
 			Limit:   rapid.IntRange(1, 50).Draw(rt, "limit"),
 		}
 		moment := rapid.Custom(func(rt *rapid.T) time.Time {
@@ -91,6 +96,7 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 
 func matches(e audit.Entry, f store.AuditFilter) bool {
 	return (f.Subject.IsZero() || e.Subject == f.Subject) && (f.Client == "" || e.Client == f.Client) && (f.Purpose == "" || e.Purpose == f.Purpose) &&
+		(f.Object == "" || e.Object == f.Object) &&
 		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until))
 }
 

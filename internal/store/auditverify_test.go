@@ -26,9 +26,13 @@ func (db *database) history(n notary) []byte {
 	db.t.Helper()
 	for i := range 6 {
 		decision := audit.Decision{Revision: "r", Input: []byte{'0' + byte(i)}, Outcome: []byte(`{}`)}
+		second := audit.Draft{Action: audit.ActionSubjectLookup, Client: "crm"}
+		if i == 4 {
+			second = audit.Draft{Action: audit.ActionPolicyPublish, Client: "console", Object: "revision/a", Actor: "ab"}
+		}
 		db.commit(start, []audit.Draft{
 			{Action: audit.ActionDisclosure, Client: "crm-mailer", Subject: privacy.SubjectID{byte(i + 1)}, Purpose: "marketing.email", Decision: decision.Hash()},
-			{Action: audit.ActionSubjectLookup, Client: "crm"},
+			second,
 		}, decision)
 		db.sequence(n, 10)
 	}
@@ -49,6 +53,9 @@ func TestAuditFindsTampering(t *testing.T) {
 	}{
 		"a changed client":              {[]string{`UPDATE audit_entry SET client = 'nobody' WHERE id = 1 AND batch_id = ` + middle}, audit.FoundChanged},
 		"a changed subject":             {[]string{`UPDATE audit_entry SET subject_id = gen_random_uuid() WHERE id = 0 AND batch_id = ` + middle}, audit.FoundChanged},
+		"a changed object":              {[]string{`UPDATE audit_entry SET object = 'revision/b' WHERE object = 'revision/a'`}, audit.FoundChanged},
+		"a planted object":              {[]string{`UPDATE audit_entry SET object = 'revision/b' WHERE id = 1 AND batch_id = ` + middle}, audit.FoundChanged},
+		"a removed actor":               {[]string{`UPDATE audit_entry SET actor = NULL WHERE actor IS NOT NULL`}, audit.FoundChanged},
 		"a changed time":                {[]string{`UPDATE audit_entry SET at = at + interval '1 microsecond' WHERE id = 0 AND batch_id = ` + middle}, audit.FoundChanged},
 		"an exchanged decision":         {[]string{`UPDATE audit_entry SET decision_hash = (SELECT hash FROM decision WHERE input = '1') WHERE decision_hash = (SELECT hash FROM decision WHERE input = '3')`}, audit.FoundChanged},
 		"a removed entry":               {[]string{`DELETE FROM audit_entry WHERE id = 1 AND batch_id = ` + middle}, audit.FoundRemoved},

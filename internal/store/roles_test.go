@@ -24,7 +24,7 @@ var (
 			"consent_record": readAndAppend, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
-			"revision": readAndAppend, "publication": readAndAppend, "key_page": readAndAppend,
+			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend,
 			"idempotency": {"SELECT", "INSERT", "DELETE"}, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
 		},
 		"consentry_reader": readerGrants(),

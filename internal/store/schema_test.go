@@ -15,7 +15,7 @@ var placement = map[string]string{
 	"identifier":  "blind_index",
 	"audit_entry": "batch_id",
 	"decision":    "hash",
-	"revision":    reference, "publication": reference,
+	"revision":    reference, "publication": reference, "policy_draft": reference,
 	"key_page": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
 	"idempotency": local, "commit_marker": local, "goose_db_version": local,
 }

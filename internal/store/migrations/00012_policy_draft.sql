@@ -1,0 +1,43 @@
+-- +goose Up
+-- What an entry was about when it is no subject (a draft, a revision), and which of the people who
+-- work through one client it was. Empty for most entries, so neither costs a disclosure anything.
+ALTER TABLE audit_entry ADD COLUMN object text, ADD COLUMN actor text;
+CREATE INDEX audit_entry_object ON audit_entry (object, batch_id) WHERE object IS NOT NULL;
+
+-- A draft of a policy. Its content is the canonical JSON of a revision, complete at all times: what is
+-- submitted, approved and published is this very text. People stand in it as keyed hashes. The version
+-- counts the changes, so that nobody writes over what they have not seen.
+CREATE TABLE policy_draft (
+    draft_id     uuid PRIMARY KEY,
+    version      bigint NOT NULL CHECK (version > 0),
+    title        text NOT NULL,
+    state        text NOT NULL CHECK (state IN ('draft', 'submitted', 'approved', 'rejected', 'published', 'abandoned')),
+    base         text NOT NULL REFERENCES revision,
+    revision_id  text NOT NULL CHECK (revision_id ~ '^[0-9a-f]{64}$'),
+    content      bytea NOT NULL,
+    editors      text[] NOT NULL CHECK (cardinality(editors) > 0),
+    created_by   text NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_by   text NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    tested_at    timestamptz,
+    tested       text,
+    green        boolean,
+    submitted_by text,
+    submitted_at timestamptz,
+    submitted    text,
+    reviewed_by  text,
+    reviewer     text,
+    reviewed_at  timestamptz,
+    comment      text,
+    published_at timestamptz,
+    CHECK (state NOT IN ('submitted', 'approved', 'published') OR submitted = revision_id),
+    CHECK (state NOT IN ('approved', 'published') OR reviewer IS NOT NULL AND NOT reviewer = ANY (editors))
+);
+CREATE INDEX policy_draft_created ON policy_draft (created_at, draft_id);
+
+-- Why, with what, and by whose leave a revision was put in force; absent for the built-in one.
+ALTER TABLE publication ADD COLUMN draft_id uuid, ADD COLUMN approved_by text, ADD COLUMN reason text;
+
+GRANT SELECT, INSERT, UPDATE ON policy_draft TO consentry_app;
+GRANT SELECT ON policy_draft TO consentry_reader;
