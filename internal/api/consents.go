@@ -16,8 +16,8 @@ type consentInput struct {
 	Idempotent
 	Body struct {
 		Subject     SubjectRef             `json:"subject"`
-		Purpose     string                 `json:"purpose" maxLength:"64" example:"marketing.email"`
-		Action      string                 `json:"action" enum:"grant,deny,withdraw"`
+		Purpose     string                 `json:"purpose" maxLength:"64" example:"marketing.email" doc:"Of object and lift also a family, such as marketing.*, or * for everything."`
+		Action      string                 `json:"action" enum:"grant,deny,withdraw,object,lift"`
 		Explicit    bool                   `json:"explicit,omitempty" doc:"An express statement (GDPR Art. 9(2)(a))."`
 		SeparateFor []privacy.ConsentScope `json:"separate_for,omitempty" enum:"third_party,public,public_image,sensitive,transfer" maxItems:"5" doc:"What the consent was given for separately (PIPL Art. 23-39)."`
 		By          string                 `json:"by,omitempty" enum:"self,guardian" doc:"Who gave it; self when left out."`
@@ -36,7 +36,7 @@ type consentOutput struct {
 // SubjectConsent is where a subject stands on a purpose.
 type SubjectConsent struct {
 	Purpose     privacy.PurposeName    `json:"purpose"`
-	Status      privacy.ConsentStatus  `json:"status" enum:"granted,denied,withdrawn,expired"`
+	Status      privacy.ConsentStatus  `json:"status" enum:"pending,granted,denied,withdrawn,expired"`
 	Explicit    bool                   `json:"explicit"`
 	SeparateFor []privacy.ConsentScope `json:"separate_for"`
 	By          privacy.ConsentBy      `json:"by"`
@@ -49,7 +49,7 @@ type SubjectConsent struct {
 type ConsentRecord struct {
 	ID          string                 `json:"id"`
 	Purpose     privacy.PurposeName    `json:"purpose"`
-	Action      privacy.ConsentAction  `json:"action" enum:"grant,deny,withdraw"`
+	Action      privacy.ConsentAction  `json:"action" enum:"grant,deny,withdraw,object,lift"`
 	Explicit    bool                   `json:"explicit"`
 	SeparateFor []privacy.ConsentScope `json:"separate_for"`
 	By          privacy.ConsentBy      `json:"by"`
@@ -89,7 +89,7 @@ type historyOutput struct {
 
 func (a *API) consentRoutes() {
 	register(a, huma.Operation{OperationID: "consents-record", Method: http.MethodPost, Path: "/v1/consents", Tags: []string{"consent"},
-		Summary: "Record a grant, denial or withdrawal", Description: "Once the call has returned, every request that starts later sees it.",
+		Summary: "Record a grant, denial, withdrawal or objection", Description: "Once the call has returned, every request that starts later sees it. An objection reaches the whole family of its purpose, until it is lifted or a newer consent is given for a purpose.",
 		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		func(i *consentInput) privacy.SubjectID { return idOrZero(i.Body.Subject.ID) }, a.recordConsent)
 	register(a, huma.Operation{OperationID: "consents-list", Method: http.MethodGet, Path: "/v1/subjects/{id}/consents", Tags: []string{"consent"},

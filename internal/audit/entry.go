@@ -23,6 +23,8 @@ const (
 	ActionConsentGrant     Action = "consent.grant"
 	ActionConsentDeny      Action = "consent.deny"
 	ActionConsentWithdraw  Action = "consent.withdraw"
+	ActionConsentObject    Action = "consent.object"
+	ActionConsentLift      Action = "consent.lift"
 	ActionDecisionExplain  Action = "decision.explain"
 	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
 )

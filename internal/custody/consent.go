@@ -13,7 +13,7 @@ import (
 
 // Consent is what somebody decided about one purpose, to be put on the ledger.
 type Consent struct {
-	Purpose     privacy.PurposeName
+	Purpose     privacy.PurposeName // of an objection and its lifting: an ObjectionScope
 	Action      privacy.ConsentAction
 	Explicit    bool
 	SeparateFor []privacy.ConsentScope
@@ -24,12 +24,14 @@ type Consent struct {
 	ExpiresAt   time.Time // zero: does not expire
 }
 
-// Recorded is the record made and where it leaves the subject on the purpose.
+// Recorded is the record made and where it leaves the subject on the purpose. Objected tells whether
+// an objection stands against it; a scope wider than a purpose has no status of consent.
 type Recorded struct {
-	ID      string                `json:"id"`
-	Subject privacy.SubjectID     `json:"subject"`
-	Purpose privacy.PurposeName   `json:"purpose"`
-	Status  privacy.ConsentStatus `json:"status"`
+	ID       string                `json:"id"`
+	Subject  privacy.SubjectID     `json:"subject"`
+	Purpose  privacy.PurposeName   `json:"purpose"`
+	Status   privacy.ConsentStatus `json:"status,omitempty"`
+	Objected bool                  `json:"objected"`
 }
 
 // clockSkew is how far ahead of this machine's clock a recorded consent may be dated.
@@ -42,15 +44,15 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 		return Recorded{}, err
 	}
 	// The purpose first: what is wrong with a call must not depend on whether somebody is known.
-	purposeKnown, err := s.purposeKnown(ctx, consent.Purpose)
+	known, err := s.scopeKnown(ctx, consent)
 	if err != nil {
 		return Recorded{}, err
 	}
-	if !purposeKnown && consent.Action == privacy.ActionGrant {
+	if !known && consent.Action == privacy.ActionGrant {
 		return Recorded{}, errUnknownPurpose
 	}
 	id, err := s.Subject(ctx, caller, ref)
-	if err != nil && !purposeKnown && privacy.KindOf(err) == privacy.KindNotFound {
+	if err != nil && !known && privacy.KindOf(err) == privacy.KindNotFound {
 		err = errUnknownPurpose
 	}
 	if err != nil {
@@ -58,7 +60,8 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 	}
 	var recorded Recorded
 	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
-		if _, err := tx.LockSubject(ctx, id); err != nil {
+		row, err := tx.LockSubject(ctx, id)
+		if err != nil {
 			return err
 		}
 		at := s.instant() // after the wait for the lock: the ledger's times follow its order
@@ -66,18 +69,18 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 		if err != nil {
 			return err
 		}
-		if !purposeKnown {
-			// A policy that no longer knows a purpose may know it again: until then, too, a
-			// consent that stands can be withdrawn.
-			if _, stands, err := tx.ConsentState(ctx, id, record.Purpose); err != nil || !stands {
-				return cmp.Or(err, error(errUnknownPurpose))
-			}
-		}
-		state, err := appendConsent(ctx, tx, id, record)
+		states, err := tx.ConsentStates(ctx, id)
 		if err != nil {
 			return err
 		}
-		recorded = Recorded{ID: formatID(record.ID), Subject: id, Purpose: record.Purpose, Status: state.Status.StatusAt(at, state.ExpiresAt)}
+		ledger := ledger{tx: tx, id: id, standing: row.Standing, states: states}
+		if !known && !ledger.mentions(record) {
+			return errUnknownPurpose
+		}
+		if err := ledger.append(ctx, record); err != nil {
+			return err
+		}
+		recorded = ledger.answer(record, at)
 		batch, err := s.newBatch(at, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
 		if err != nil {
 			return err
@@ -87,14 +90,31 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 	return recorded, err
 }
 
-func (s *Service) purposeKnown(ctx context.Context, purpose privacy.PurposeName) (bool, error) {
+// scopeKnown reports whether the policy in force knows what the consent is about: its purpose or, of
+// an objection to more than that, some purpose it reaches.
+func (s *Service) scopeKnown(ctx context.Context, consent Consent) (bool, error) {
 	revision, err := s.revision(ctx)
-	return err == nil && s.policy.PurposeKnown(revision, purpose), err
+	if err != nil {
+		return false, err
+	}
+	scope := privacy.ObjectionScope(consent.Purpose)
+	if _, single := scope.Purpose(); single || !consent.Action.AboutObjection() {
+		return s.policy.PurposeKnown(revision, consent.Purpose), nil
+	}
+	for purpose := range s.policy.Purposes(revision) {
+		if scope.Covers(purpose) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (s *Service) consentRecord(caller Caller, c Consent, at time.Time) (store.ConsentRecord, error) {
-	if _, ok := c.Action.Status(); !ok {
-		return store.ConsentRecord{}, privacy.Invalid("unknown_action", "the action is grant, deny or withdraw")
+	if !slices.Contains(privacy.ConsentActions(), c.Action) {
+		return store.ConsentRecord{}, privacy.Invalid("unknown_action", "the action is grant, deny, withdraw, object or lift")
+	}
+	if c.Action.AboutObjection() && !privacy.ObjectionScope(c.Purpose).Valid() {
+		return store.ConsentRecord{}, privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
 	}
 	occurred := at
 	if !c.OccurredAt.IsZero() {
@@ -120,50 +140,16 @@ func (s *Service) consentRecord(caller Caller, c Consent, at time.Time) (store.C
 		Channel: c.Channel, Method: c.Method, OccurredAt: occurred, ExpiresAt: c.ExpiresAt.UTC().Truncate(time.Microsecond), RecordedBy: caller.Client, RecordedAt: at}, nil
 }
 
-// appendConsent puts a record on the ledger of a locked subject and gives the state it leads to.
-func appendConsent(ctx context.Context, tx *store.Tx, id privacy.SubjectID, record store.ConsentRecord) (store.ConsentState, error) {
-	var err error
-	if record.Seq, err = tx.AppendConsent(ctx, id, record); err != nil {
-		return store.ConsentState{}, err
-	}
-	current, exists, err := tx.ConsentState(ctx, id, record.Purpose)
-	if err != nil {
-		return store.ConsentState{}, err
-	}
-	next := foldConsent(current, exists, record)
-	if next.Seq != record.Seq {
-		return current, nil
-	}
-	return next, tx.PutConsentState(ctx, id, next)
-}
-
-// foldConsent gives the state after a record; a record that changes nothing leaves it as it is. A
-// withdrawal or denial always takes effect, whatever time it carries: clocks differ, and a
-// withdrawal that was accepted must hold. A grant takes effect only when it is
-// not older than the grant it renews, and later than the refusal it follows, so that neither a
-// backdated grant nor a late import can bring a withdrawn consent back.
-func foldConsent(current store.ConsentState, exists bool, record store.ConsentRecord) store.ConsentState {
-	occurred := record.OccurredAt
-	if exists && record.Action == privacy.ActionGrant {
-		renews := current.Status == privacy.ConsentGranted && occurred.Equal(current.OccurredAt)
-		if !renews && !occurred.After(current.OccurredAt) {
-			return current
-		}
-	}
-	if exists && occurred.Before(current.OccurredAt) {
-		occurred = current.OccurredAt // a withdrawal dated before the grant it ends still ends it
-	}
-	status, _ := record.Action.Status()
-	return store.ConsentState{Purpose: record.Purpose, Seq: record.Seq, Status: status, Explicit: record.Explicit, SeparateFor: record.SeparateFor,
-		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, UpdatedAt: record.RecordedAt}
-}
-
 func consentAction(action privacy.ConsentAction) audit.Action {
 	switch action {
 	case privacy.ActionGrant:
 		return audit.ActionConsentGrant
 	case privacy.ActionDeny:
 		return audit.ActionConsentDeny
+	case privacy.ActionObject:
+		return audit.ActionConsentObject
+	case privacy.ActionLift:
+		return audit.ActionConsentLift
 	default:
 		return audit.ActionConsentWithdraw
 	}

@@ -218,7 +218,7 @@ func (r *releasePart) decideOne(ctx context.Context, decider *decider, snapshot 
 	if err != nil {
 		return err
 	}
-	decided, err := decider.decide(ctx, r.service.policyState(r.revision, st, snapshot.Consent, r.now))
+	decided, err := decider.decide(ctx, r.service.policyState(r.revision, r.request.Purpose, st, snapshot.Subject.Standing, snapshot.Consent, r.now))
 	if err != nil {
 		return err
 	}

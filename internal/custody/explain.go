@@ -95,5 +95,5 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 	if err != nil {
 		return privacy.SubjectState{}, "", err
 	}
-	return s.policyState(revision, st, snapshots[0].Consent, now), revision, nil
+	return s.policyState(revision, q.Purpose, st, row.Standing, snapshots[0].Consent, now), revision, nil
 }

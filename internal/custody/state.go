@@ -66,21 +66,31 @@ func openState(subject *keyring.Subject, row *store.Subject) (state, error) {
 }
 
 // policyState works out what the policy sees of a subject: age in bands, the regime from
-// where they live unless one was set, and the consent as it stands now.
-func (s *Service) policyState(revision privacy.RevisionID, st state, consent store.ConsentState, now time.Time) privacy.SubjectState {
+// where they live unless one was set, the consent as it stands now, and what they object to or were
+// opted out of since.
+func (s *Service) policyState(revision privacy.RevisionID, purpose privacy.PurposeName, st state, standing privacy.Standing, consent store.ConsentState, now time.Time) privacy.SubjectState {
 	facts := s.catalogue.Facts(func(name privacy.AttributeName) (privacy.Cleartext, bool) {
 		value, ok := st.values[name]
 		return value, ok
 	})
+	given := givenConsent(consent, now)
 	return privacy.SubjectState{
-		Regime:  s.policy.Regime(revision, facts.Country, facts.Region, st.regime),
-		Country: facts.Country,
-		AgeBand: privacy.AgeBandAt(facts.Born, now),
-		Consent: consentInput(consent, now),
+		Regime:         s.policy.Regime(revision, facts.Country, facts.Region, st.regime),
+		Country:        facts.Country,
+		AgeBand:        privacy.AgeBandAt(facts.Born, now),
+		Objected:       standing.Objected(purpose, given),
+		OptOutSignal:   standing.OptedOut(given),
+		LimitSensitive: standing.LimitedSensitive(),
+		Consent:        consentInput(consent, given.Status),
 	}
 }
 
-func consentInput(c store.ConsentState, now time.Time) privacy.ConsentState {
+// givenConsent is what objections and signals are held against.
+func givenConsent(c store.ConsentState, now time.Time) privacy.GivenConsent {
+	return privacy.GivenConsent{Status: c.Status.StatusAt(now, c.ExpiresAt), At: c.OccurredAt, Explicit: c.Explicit}
+}
+
+func consentInput(c store.ConsentState, status privacy.ConsentStatus) privacy.ConsentState {
 	by := c.By
 	if by == "" {
 		by = privacy.BySelf
@@ -89,5 +99,5 @@ func consentInput(c store.ConsentState, now time.Time) privacy.ConsentState {
 	if scopes == nil {
 		scopes = []privacy.ConsentScope{}
 	}
-	return privacy.ConsentState{Status: c.Status.StatusAt(now, c.ExpiresAt), Explicit: c.Explicit, SeparateFor: scopes, By: by}
+	return privacy.ConsentState{Status: status, NoticeVersion: int(c.Notice.Version), Explicit: c.Explicit, SeparateFor: scopes, By: by}
 }

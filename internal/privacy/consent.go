@@ -24,9 +24,17 @@ const (
 	ActionGrant    ConsentAction = "grant"
 	ActionDeny     ConsentAction = "deny"
 	ActionWithdraw ConsentAction = "withdraw"
+	ActionObject   ConsentAction = "object" // to processing that rests on something else than consent
+	ActionLift     ConsentAction = "lift"   // takes an objection back
 )
 
-// Status gives the state an action leads to.
+// ConsentActions lists every action.
+func ConsentActions() []ConsentAction {
+	return []ConsentAction{ActionGrant, ActionDeny, ActionWithdraw, ActionObject, ActionLift}
+}
+
+// Status gives the state of consent an action leads to; ok is false when it is about objections, which
+// are no state of consent, and when it is unknown.
 func (a ConsentAction) Status() (ConsentStatus, bool) {
 	switch a {
 	case ActionGrant:
@@ -39,6 +47,9 @@ func (a ConsentAction) Status() (ConsentStatus, bool) {
 		return ConsentNone, false
 	}
 }
+
+// AboutObjection reports whether the action is about an objection, and so may have a scope wider than a purpose.
+func (a ConsentAction) AboutObjection() bool { return a == ActionObject || a == ActionLift }
 
 // ConsentScope is something a consent was given for separately (PIPL Art. 23, 25, 26, 29, 39).
 type ConsentScope string

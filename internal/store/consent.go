@@ -37,7 +37,14 @@ type ConsentState struct {
 	By          privacy.ConsentBy
 	OccurredAt  time.Time
 	ExpiresAt   time.Time
+	Notice      NoticeRef
 	UpdatedAt   time.Time
+}
+
+// NoticeRef names one version of a notice; the zero NoticeRef names none.
+type NoticeRef struct {
+	ID      string
+	Version int32
 }
 
 // AppendConsent adds a record at the end of a locked subject's ledger and returns its number.
@@ -68,13 +75,23 @@ func (t *Tx) ConsentState(ctx context.Context, id privacy.SubjectID, purpose pri
 // PutConsentState replaces the state of a locked subject on a purpose.
 func (t *Tx) PutConsentState(ctx context.Context, id privacy.SubjectID, s ConsentState) error {
 	_, err := t.tx.Exec(ctx, `
-		INSERT INTO consent_state (subject_id, purpose, seq, status, explicit, separate_for, given_by, occurred_at, expires_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		INSERT INTO consent_state (subject_id, purpose, seq, status, explicit, separate_for, given_by, occurred_at, expires_at, notice_id, notice_version, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (subject_id, purpose) DO UPDATE SET seq = excluded.seq, status = excluded.status, explicit = excluded.explicit,
 			separate_for = excluded.separate_for, given_by = excluded.given_by, occurred_at = excluded.occurred_at,
-			expires_at = excluded.expires_at, updated_at = excluded.updated_at`,
-		[16]byte(id), s.Purpose, s.Seq, s.Status, s.Explicit, scopeTexts(s.SeparateFor), s.By, s.OccurredAt, nullTime(s.ExpiresAt), s.UpdatedAt)
+			expires_at = excluded.expires_at, notice_id = excluded.notice_id, notice_version = excluded.notice_version, updated_at = excluded.updated_at`,
+		[16]byte(id), s.Purpose, s.Seq, s.Status, s.Explicit, scopeTexts(s.SeparateFor), s.By, s.OccurredAt, nullTime(s.ExpiresAt), s.Notice.ID, s.Notice.Version, s.UpdatedAt)
 	return wrap(err, "write consent state")
+}
+
+// ConsentStates reads where a locked subject stands on every purpose they ever decided about.
+func (t *Tx) ConsentStates(ctx context.Context, id privacy.SubjectID) ([]ConsentState, error) {
+	rows, err := t.tx.Query(ctx, selectConsentState+` WHERE subject_id = $1 ORDER BY purpose`, [16]byte(id))
+	if err != nil {
+		return nil, wrap(err, "read consent states")
+	}
+	states, err := pgx.CollectRows(rows, scanConsentState)
+	return states, wrap(err, "read consent states")
 }
 
 // ConsentStates lists where a subject stands on every purpose they ever decided about.
@@ -107,12 +124,12 @@ func (s *Store) SubjectExists(ctx context.Context, id privacy.SubjectID) (bool, 
 	return exists, wrap(err, "look a subject up")
 }
 
-const selectConsentState = `SELECT purpose, seq, status, explicit, separate_for, given_by, occurred_at, expires_at, updated_at FROM consent_state`
+const selectConsentState = `SELECT purpose, seq, status, explicit, separate_for, given_by, occurred_at, expires_at, notice_id, notice_version, updated_at FROM consent_state`
 
 func scanConsentState(row pgx.CollectableRow) (ConsentState, error) {
 	var s ConsentState
 	var expires *time.Time
-	err := row.Scan(&s.Purpose, &s.Seq, &s.Status, &s.Explicit, &s.SeparateFor, &s.By, &s.OccurredAt, &expires, &s.UpdatedAt)
+	err := row.Scan(&s.Purpose, &s.Seq, &s.Status, &s.Explicit, &s.SeparateFor, &s.By, &s.OccurredAt, &expires, &s.Notice.ID, &s.Notice.Version, &s.UpdatedAt)
 	s.ExpiresAt = timeOrZero(expires)
 	return s, err
 }

@@ -57,8 +57,8 @@ func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeNa
 // The subject, their consent and their values share a shard and are read by one statement,
 // so no half of somebody's change can be seen.
 const selectSnapshots = `
-	SELECT s.subject_id, s.key_slot, s.version, s.state,
-		c.status, c.explicit, c.separate_for, c.given_by, c.expires_at,
+	SELECT s.subject_id, s.key_slot, s.version, s.state, ` + selectStanding + `,
+		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version,
 		v.attributes, v.versions, v.sealed,
 		(SELECT max(number) FROM publication)
 	FROM subject s
@@ -88,14 +88,17 @@ func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) (number int64, err error) {
 		status, by *string
 		explicit   *bool
 		scopes     []privacy.ConsentScope
+		standing   []byte
+		occurred   *time.Time
 		expires    *time.Time
+		notice     *int32
 		attributes []int32
 		versions   []int64
 		sealed     [][]byte
 		published  *int64
 	)
-	err = rows.Scan((*[16]byte)(&snapshot.Subject.ID), &snapshot.Subject.Slot, &version, &snapshot.Subject.State,
-		&status, &explicit, &scopes, &by, &expires, &attributes, &versions, &sealed, &published)
+	err = rows.Scan((*[16]byte)(&snapshot.Subject.ID), &snapshot.Subject.Slot, &version, &snapshot.Subject.State, &standing,
+		&status, &explicit, &scopes, &by, &occurred, &expires, &notice, &attributes, &versions, &sealed, &published)
 	if err != nil {
 		return 0, err
 	}
@@ -106,7 +109,10 @@ func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) (number int64, err error) {
 	snapshot.Consent = ConsentState{Status: privacy.ConsentNone}
 	if status != nil {
 		snapshot.Consent = ConsentState{Status: privacy.ConsentStatus(*status), Explicit: *explicit, SeparateFor: scopes,
-			By: privacy.ConsentBy(*by), ExpiresAt: timeOrZero(expires)}
+			By: privacy.ConsentBy(*by), OccurredAt: *occurred, ExpiresAt: timeOrZero(expires), Notice: NoticeRef{Version: *notice}}
+	}
+	if snapshot.Subject.Standing, err = readStanding(standing); err != nil {
+		return 0, err
 	}
 	snapshot.Values = make([]SealedValue, len(attributes))
 	for i := range attributes {

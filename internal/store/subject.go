@@ -12,10 +12,11 @@ import (
 // Subject is the row of one person: the key slot, and the sealed policy state whose seal
 // carries Version.
 type Subject struct {
-	ID      privacy.SubjectID
-	Slot    privacy.KeySlot
-	Version uint32
-	State   []byte
+	ID       privacy.SubjectID
+	Slot     privacy.KeySlot
+	Version  uint32
+	State    []byte
+	Standing privacy.Standing // written by PutStanding alone
 }
 
 // NextSlots draws n fresh key slots. A slot is never given out twice.
@@ -33,13 +34,18 @@ func (s *Store) NextSlots(ctx context.Context, n int) ([]privacy.KeySlot, error)
 func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, error) {
 	subject := Subject{ID: id}
 	var version int64
-	err := t.tx.QueryRow(ctx, `SELECT key_slot, version, state FROM subject WHERE subject_id = $1 FOR UPDATE`, [16]byte(id)).
-		Scan(&subject.Slot, &version, &subject.State)
+	var standing []byte
+	err := t.tx.QueryRow(ctx, `SELECT key_slot, version, state, `+selectStanding+` FROM subject s WHERE subject_id = $1 FOR UPDATE`, [16]byte(id)).
+		Scan(&subject.Slot, &version, &subject.State, &standing)
 	if isNoRows(err) {
 		return subject, privacy.NotFound("subject_not_found", "there is no such subject")
 	}
+	if err != nil {
+		return subject, wrap(err, "lock a subject")
+	}
 	subject.Version = uint32(version) //nolint:gosec // bounded by a check constraint
-	return subject, wrap(err, "lock a subject")
+	subject.Standing, err = readStanding(standing)
+	return subject, err
 }
 
 // UpdateSubject writes a subject's new state under its next version.

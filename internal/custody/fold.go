@@ -1,0 +1,53 @@
+package custody
+
+import (
+	"time"
+
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Where a subject stands follows from their ledger by the rules in this file and nothing else: the writer
+// applies them to each record it appends, and a rebuild applies them to the whole ledger.
+
+// foldConsent gives the state after a record; a record that changes nothing leaves it as it is. A
+// withdrawal or denial always takes effect, whatever time it carries: clocks differ, and a
+// withdrawal that was accepted must hold. A grant takes effect only when it is
+// not older than the grant it renews, and later than the refusal it follows, so that neither a
+// backdated grant nor a late import can bring a withdrawn consent back.
+func foldConsent(current store.ConsentState, exists bool, record store.ConsentRecord) store.ConsentState {
+	occurred := record.OccurredAt
+	if exists && record.Action == privacy.ActionGrant {
+		renews := current.Status == privacy.ConsentGranted && occurred.Equal(current.OccurredAt)
+		if !renews && !occurred.After(current.OccurredAt) {
+			return current
+		}
+	}
+	if exists && occurred.Before(current.OccurredAt) {
+		occurred = current.OccurredAt // a withdrawal dated before the grant it ends still ends it
+	}
+	status, _ := record.Action.Status()
+	return store.ConsentState{Purpose: record.Purpose, Seq: record.Seq, Status: status, Explicit: record.Explicit, SeparateFor: record.SeparateFor,
+		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, UpdatedAt: record.RecordedAt}
+}
+
+// foldObjection gives the standing after an objection or its lifting. Like a withdrawal, an objection
+// takes effect whatever time it carries, also against the consents given before it was
+// recorded; a lifting ends only what is older than itself.
+func foldObjection(standing privacy.Standing, states []store.ConsentState, record store.ConsentRecord) privacy.Standing {
+	scope := privacy.ObjectionScope(record.Purpose)
+	if record.Action == privacy.ActionLift {
+		return standing.Lift(scope, record.OccurredAt)
+	}
+	return standing.Object(scope, latest(states, scope, record.OccurredAt))
+}
+
+// latest gives the time of the newest of the states that the scope covers, or the given one if that is later.
+func latest(states []store.ConsentState, scope privacy.ObjectionScope, at time.Time) time.Time {
+	for _, state := range states {
+		if scope.Covers(state.Purpose) && state.OccurredAt.After(at) {
+			at = state.OccurredAt
+		}
+	}
+	return at
+}
