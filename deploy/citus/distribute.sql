@@ -9,7 +9,7 @@
 --
 -- Whatever is known of one subject lies in one shard, so that a decision is taken on one moment's state. What
 -- is not named here stays on the coordinator, as it should: decision, audit_batch, audit_leaf, audit_tile,
--- audit_checkpoint, key_page, idempotency and the record of the migrations.
+-- audit_checkpoint, change_log, key_page, idempotency and the record of the migrations.
 \set ON_ERROR_STOP on
 BEGIN;
 SELECT citus_version();
@@ -27,6 +27,7 @@ SELECT create_distributed_table('subject_identifier', 'subject_id', colocate_wit
 SELECT create_distributed_table('attribute_value', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_record', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_state', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('change', 'subject_id', colocate_with => 'subject');
 
 -- By what they are looked up with, and by the batch they are written in.
 SELECT create_distributed_table('identifier', 'blind_index', shard_count => 32, colocate_with => 'none');

@@ -80,6 +80,9 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 		if err := ledger.append(ctx, record); err != nil {
 			return err
 		}
+		if err := ledger.tell(ctx, record); err != nil {
+			return err
+		}
 		recorded = ledger.answer(record, at)
 		batch, err := s.newBatch(at, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
 		if err != nil {

@@ -39,6 +39,9 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 		if err != nil || !published {
 			return err
 		}
+		if err := s.tellOfPublication(ctx, tx, privacy.EventPolicyPublished, revision.ID, at); err != nil {
+			return err
+		}
 		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient}})
 		if err != nil {
 			return err

@@ -20,6 +20,8 @@ var (
 
 	grants = map[string]map[string][]string{
 		"consentry_app": {
+			"change": {"SELECT", "INSERT", "DELETE"}, "change_log": readAndAppend,
+
 			"subject": readAndWrite, "identifier": readAndAppend, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
 			"consent_record": readAndAppend, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,

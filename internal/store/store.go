@@ -31,6 +31,7 @@ import (
 type Store struct {
 	pool         *pgxpool.Pool
 	publications sync.Map // number → privacy.RevisionID
+	changes      chan struct{}
 }
 
 // Config says where the database is.
@@ -83,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		pool.Close()
 		return nil, wrap(err, "connect")
 	}
-	return &Store{pool: pool}, nil
+	return &Store{pool: pool, changes: make(chan struct{}, 1)}, nil
 }
 
 // commitDurably undoes a server, database or role that lets commits return before they are on disk: what is
@@ -105,7 +106,10 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Stats() *pgxpool.Stat { return s.pool.Stat() }
 
 // Tx is one transaction of [Store.Write].
-type Tx struct{ tx pgx.Tx }
+type Tx struct {
+	tx      pgx.Tx
+	changed bool // something was put into the outbox
+}
 
 const (
 	writeAttempts = 10               // when a transaction keeps losing to another one
@@ -126,10 +130,17 @@ func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
 		return wrap(err, "begin")
 	}
 	defer func() { _ = end(ctx, tx.Rollback) }() // nothing is left to roll back after a commit
-	if err := work(&Tx{tx: tx}); err != nil {
+	t := &Tx{tx: tx}
+	if err := work(t); err != nil {
 		return wrap(err, "write")
 	}
-	return wrap(end(ctx, tx.Commit), "commit")
+	if err := end(ctx, tx.Commit); err != nil {
+		return wrap(err, "commit")
+	}
+	if t.changed {
+		s.signalChange()
+	}
+	return nil
 }
 
 // end lets the end of a transaction reach the server even when the caller has gone.

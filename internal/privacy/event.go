@@ -1,0 +1,66 @@
+package privacy
+
+import (
+	"slices"
+	"time"
+)
+
+// EventKind says what happened that others must be told of. The names are what receivers switch on: add,
+// but never rename.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventConsentGranted    EventKind = "consent.granted"
+	EventConsentDenied     EventKind = "consent.denied"
+	EventConsentWithdrawn  EventKind = "consent.withdrawn"
+	EventObjectionRecorded EventKind = "objection.recorded"
+	EventObjectionLifted   EventKind = "objection.lifted"
+	EventSignalReceived    EventKind = "signal.received"
+	EventPolicyPublished   EventKind = "policy.published"
+	EventPolicyRolledBack  EventKind = "policy.rolled_back"
+)
+
+// EventKinds lists them all.
+func EventKinds() []EventKind {
+	return []EventKind{EventConsentGranted, EventConsentDenied, EventConsentWithdrawn, EventObjectionRecorded, EventObjectionLifted,
+		EventSignalReceived, EventPolicyPublished, EventPolicyRolledBack}
+}
+
+// Valid reports whether the kind is of the closed list.
+func (k EventKind) Valid() bool { return slices.Contains(EventKinds(), k) }
+
+// Event is a change that others are told of. It leaves the vault and lies in clear in the database, so
+// it has pseudonyms, names of the policy and times, and nothing a person said or wrote. There is no
+// field for free text on purpose.
+type Event struct {
+	ID      [16]byte // a UUIDv7
+	Kind    EventKind
+	At      time.Time
+	Subject SubjectID   // zero: about the policy
+	Purpose PurposeName // "" when it concerns none in particular
+	Detail  EventDetail
+}
+
+// EventDetail is the rest of an event, by kind.
+type EventDetail struct {
+	Status   ConsentStatus `json:"status,omitempty"`   // where a subject stands on the purpose now
+	Record   string        `json:"record,omitempty"`   // the id of the ledger's record
+	Signals  []string      `json:"signals,omitempty"`  // which kinds of signal were received: gpc, tcf, gpp
+	Revision RevisionID    `json:"revision,omitempty"` // the policy revision now in force
+}
+
+// ConsentEvent gives the kind of event that a consent's new status is; ok is false for one nobody is
+// told of.
+func ConsentEvent(status ConsentStatus) (kind EventKind, ok bool) {
+	switch status {
+	case ConsentGranted:
+		return EventConsentGranted, true
+	case ConsentDenied:
+		return EventConsentDenied, true
+	case ConsentWithdrawn:
+		return EventConsentWithdrawn, true
+	default:
+		return "", false
+	}
+}
