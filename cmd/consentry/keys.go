@@ -37,12 +37,22 @@ func (c *keysStatusCommand) Run(ctx context.Context, io stdio, log *slog.Logger)
 }
 
 type keysRotateCommand struct {
+	Signing bool         `help:"Rotate the key that signs receipts and checkpoints instead; what it has signed stays valid."`
 	Keyring keyringFlags `embed:""`
 }
 
 // Run implements `consentry keys rotate`.
 func (c *keysRotateCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
-	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) { return keys.Rotate(ctx) })
+	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) {
+		if !c.Signing {
+			return keys.Rotate(ctx)
+		}
+		if err := keys.RotateSigning(ctx); err != nil {
+			return nil, err
+		}
+		publics, err := keys.PublicKeys(ctx)
+		return map[string]int{"signing_keys": len(publics)}, err
+	})
 }
 
 type keysVerifyCommand struct {

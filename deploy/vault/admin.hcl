@@ -59,6 +59,10 @@ path "transit/keys/consentry-kek/rotate" {
   capabilities = ["update"]
 }
 
+path "transit/keys/consentry-sign/rotate" {
+  capabilities = ["update"]
+}
+
 path "auth/token/lookup-self" {
   capabilities = ["read"]
 }

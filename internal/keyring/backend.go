@@ -47,7 +47,9 @@ type keeper interface {
 	unwrap(ctx context.Context, wrapped, place string) ([]byte, error)
 	kekVersion(ctx context.Context) (int, error)
 	rotateKEK(ctx context.Context) error
-	sign(ctx context.Context, message []byte) (signature []byte, version int, err error)
+	// sign signs all messages with one version, the newest, in one call.
+	sign(ctx context.Context, messages [][]byte) (signatures [][]byte, version int, err error)
+	rotateSigning(ctx context.Context) error
 	publicKeys(ctx context.Context) (map[int]ed25519.PublicKey, error)
 }
 

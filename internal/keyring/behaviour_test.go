@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"sync"
 	"sync/atomic"
@@ -316,6 +317,39 @@ func TestSignaturesVerify(t *testing.T) {
 		}
 		if !ed25519.Verify(keys[version], message, signature) || ed25519.Verify(keys[version], []byte("another"), signature) {
 			t.Error("the signature does not verify")
+		}
+	})
+}
+
+func TestSignaturesOfABatchVerifyAcrossARotation(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		k := mustOpen(t, open)
+		messages := make([][]byte, 40)
+		for i := range messages {
+			messages[i] = bytes.Repeat([]byte{byte(i)}, i)
+		}
+		older, first, err := k.SignAll(t.Context(), messages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.RotateSigning(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		newer, second, err := mustOpen(t, open).SignAll(t.Context(), messages)
+		if err != nil || first != 1 || second != 2 {
+			t.Fatalf("versions %d and %d, %v", first, second, err)
+		}
+		keys, err := k.PublicKeys(t.Context())
+		if err != nil || len(keys) != 2 {
+			t.Fatalf("%d keys, %v", len(keys), err)
+		}
+		for i, message := range messages {
+			if !ed25519.Verify(keys[1], message, older[i]) || !ed25519.Verify(keys[2], message, newer[i]) || ed25519.Verify(keys[2], message, older[i]) {
+				t.Errorf("message %d: its signatures do not verify with their keys alone", i)
+			}
+		}
+		if _, _, err := k.SignAll(t.Context(), nil); err == nil {
+			t.Error("nothing was signed")
 		}
 	})
 }

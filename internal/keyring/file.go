@@ -221,7 +221,7 @@ func (b *fileBackend) signer(version int) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed[:]), nil
 }
 
-func (b *fileBackend) sign(_ context.Context, message []byte) ([]byte, int, error) {
+func (b *fileBackend) sign(_ context.Context, messages [][]byte) ([][]byte, int, error) {
 	version, err := b.seeds.newest()
 	if err != nil {
 		return nil, 0, unavailable(err)
@@ -230,7 +230,19 @@ func (b *fileBackend) sign(_ context.Context, message []byte) ([]byte, int, erro
 	if err != nil {
 		return nil, 0, err
 	}
-	return ed25519.Sign(signer, message), version, nil
+	signatures := make([][]byte, len(messages))
+	for i, message := range messages {
+		signatures[i] = ed25519.Sign(signer, message)
+	}
+	return signatures, version, nil
+}
+
+func (b *fileBackend) rotateSigning(context.Context) error {
+	version, err := b.seeds.newest()
+	if err != nil {
+		return unavailable(err)
+	}
+	return b.addKey(b.seeds, version+1)
 }
 
 func (b *fileBackend) publicKeys(context.Context) (map[int]ed25519.PublicKey, error) {

@@ -152,8 +152,25 @@ func (k *Keyring) EnsurePage(ctx context.Context, page PageNo) (created bool, er
 // Sign signs with the newest version of the signing key (Ed25519, RFC 8032) and says
 // which version that was.
 func (k *Keyring) Sign(ctx context.Context, message []byte) (signature []byte, keyVersion int, err error) {
-	return k.backend.sign(ctx, message)
+	signatures, version, err := k.SignAll(ctx, [][]byte{message})
+	if err != nil {
+		return nil, 0, err
+	}
+	return signatures[0], version, nil
 }
+
+// SignAll signs each message by itself, all with the newest version of the signing key, in one call of
+// the backend: the call costs more than the signatures.
+func (k *Keyring) SignAll(ctx context.Context, messages [][]byte) (signatures [][]byte, keyVersion int, err error) {
+	if len(messages) == 0 {
+		return nil, 0, privacy.Internal(nil, "sign nothing")
+	}
+	return k.backend.sign(ctx, messages)
+}
+
+// RotateSigning makes a new version of the signing key, which signs from then on. What older versions have signed
+// verifies as before.
+func (k *Keyring) RotateSigning(ctx context.Context) error { return k.backend.rotateSigning(ctx) }
 
 // PublicKeys gives the public half of every version of the signing key.
 func (k *Keyring) PublicKeys(ctx context.Context) (map[int]ed25519.PublicKey, error) {

@@ -119,6 +119,7 @@ func TestPoliciesAreEnoughAndNoMore(t *testing.T) {
 		if _, err := service.PublicKeys(t.Context()); err != nil {
 			t.Error(err)
 		}
+		wantErr(t, "the service rotates what signs", service.RotateSigning(t.Context()), keyring.ErrUnavailable)
 		_, err := service.Rotate(t.Context())
 		wantErr(t, "the service rotates", err, keyring.ErrUnavailable)
 	})
@@ -128,6 +129,9 @@ func TestPoliciesAreEnoughAndNoMore(t *testing.T) {
 		}
 		if report, err := admin.Rotate(t.Context()); err != nil || report.Rewrapped != 5 {
 			t.Errorf("%+v, %v", report, err)
+		}
+		if err := admin.RotateSigning(t.Context()); err != nil {
+			t.Error(err)
 		}
 		if _, err := admin.Sweep(t.Context()); err != nil {
 			t.Error(err)

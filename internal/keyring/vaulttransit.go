@@ -51,18 +51,37 @@ func (b *vaultBackend) unwrap(ctx context.Context, wrapped, place string) ([]byt
 	return plaintext, nil
 }
 
-func (b *vaultBackend) sign(ctx context.Context, message []byte) ([]byte, int, error) {
-	data, err := b.post(ctx, "sign/"+signKey, map[string]any{"input": base64.StdEncoding.EncodeToString(message)})
+func (b *vaultBackend) sign(ctx context.Context, messages [][]byte) ([][]byte, int, error) {
+	batch := make([]map[string]string, len(messages))
+	for i, message := range messages {
+		batch[i] = map[string]string{"input": base64.StdEncoding.EncodeToString(message)}
+	}
+	data, err := b.post(ctx, "sign/"+signKey, map[string]any{"batch_input": batch})
 	if err != nil {
 		return nil, 0, vaultError(err)
 	}
-	versioned, _ := data["signature"].(string)
-	version, encoded, ok := splitVersioned(versioned)
-	signature, err := base64.StdEncoding.DecodeString(encoded)
-	if !ok || err != nil || len(signature) != ed25519.SignatureSize {
+	results, _ := data["batch_results"].([]any)
+	if len(results) != len(messages) {
 		return nil, 0, unavailable(errUnexpected)
 	}
-	return signature, version, nil
+	signatures, first := make([][]byte, len(messages)), 0
+	for i, result := range results {
+		signature, version, ok := signatureIn(result)
+		if !ok || i > 0 && version != first {
+			return nil, 0, unavailable(errUnexpected)
+		}
+		signatures[i], first = signature, version
+	}
+	return signatures, first, nil
+}
+
+// signatureIn reads one answer of a batch.
+func signatureIn(result any) (signature []byte, version int, ok bool) {
+	fields, _ := result.(map[string]any)
+	versioned, _ := fields["signature"].(string)
+	version, encoded, ok := splitVersioned(versioned)
+	signature, err := base64.StdEncoding.DecodeString(encoded)
+	return signature, version, ok && err == nil && len(signature) == ed25519.SignatureSize
 }
 
 func (b *vaultBackend) publicKeys(ctx context.Context) (map[int]ed25519.PublicKey, error) {
@@ -106,6 +125,11 @@ func (b *vaultBackend) kekVersion(ctx context.Context) (int, error) {
 
 func (b *vaultBackend) rotateKEK(ctx context.Context) error {
 	_, err := b.post(ctx, "keys/"+kekKey+"/rotate", nil)
+	return vaultError(err)
+}
+
+func (b *vaultBackend) rotateSigning(ctx context.Context) error {
+	_, err := b.post(ctx, "keys/"+signKey+"/rotate", nil)
 	return vaultError(err)
 }
 
