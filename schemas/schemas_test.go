@@ -96,6 +96,50 @@ func TestPolicyTablesFollowTheirSchemas(t *testing.T) {
 	}
 }
 
+func TestLawsFollowTheirSchema(t *testing.T) {
+	text, err := os.ReadFile("../policies/data/regimes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	regimes, _ := document(t, text).(map[string]any)
+	laws, _ := regimes["laws"].(map[string]any)
+	if len(laws) != len(privacy.Regimes()) {
+		t.Errorf("%d laws", len(laws))
+	}
+	for name, row := range laws {
+		if err := schema(t, "law.schema.json").Validate(row); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Those cases of the law that ask sound questions are cases as officers write them.
+func TestCasesFollowTheirSchema(t *testing.T) {
+	text, err := os.ReadFile("../internal/policy/testdata/gdpr.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []any
+	if err := yaml.Unmarshal(text, &cases); err != nil || len(cases) == 0 {
+		t.Fatal(len(cases), err)
+	}
+	for _, c := range cases {
+		asJSON, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema(t, "policy-case.schema.json").Validate(document(t, asJSON)); err != nil {
+			t.Errorf("%s: %v", asJSON, err)
+		}
+	}
+	for _, refused := range []string{`{}`, `{"name": "x", "input": {"client": "a", "purpose": "b", "attributes": []}}`,
+		`{"name": "x", "input": {"client": "a", "purpose": "b", "attributes": ["c"]}, "permitted": {"c": "deny"}}`} {
+		if schema(t, "policy-case.schema.json").Validate(document(t, []byte(refused))) == nil {
+			t.Errorf("%s is taken for a case", refused)
+		}
+	}
+}
+
 func TestMappingsFollowTheirSchema(t *testing.T) {
 	files, err := filepath.Glob("../internal/mapping/testdata/*.yaml")
 	if err != nil || len(files) == 0 {

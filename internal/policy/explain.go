@@ -26,21 +26,33 @@ func (e *Engine) Explain(ctx context.Context, id privacy.RevisionID, input priva
 	if err != nil {
 		return privacy.Outcome{}, nil, err
 	}
-	content, err := CanonicalInput(input)
-	if err != nil {
-		return privacy.Outcome{}, nil, err
-	}
+	return ready.explain(ctx, input)
+}
+
+func (p *prepared) explain(ctx context.Context, input privacy.DecisionInput) (privacy.Outcome, []string, error) {
 	tracer := topdown.NewBufferTracer()
-	answer, err := run(ctx, ready.decision, content, rego.EvalQueryTracer(tracer))
+	outcome, ok, err := p.ask(ctx, input, rego.EvalQueryTracer(tracer))
 	if err != nil {
 		return privacy.Outcome{}, nil, err
 	}
-	asked := distinct(input.Attributes)
-	outcome, ok := readOutcome(answer, asked)
 	if !ok {
-		outcome = denyAll(asked, privacy.ReasonPolicyError)
+		outcome = denyAll(distinct(input.Attributes), privacy.ReasonPolicyError)
 	}
 	return outcome, ruleTrace(*tracer), nil
+}
+
+// ask puts a question without memory, and reports whether the answer is an outcome.
+func (p *prepared) ask(ctx context.Context, input privacy.DecisionInput, options ...rego.EvalOption) (privacy.Outcome, bool, error) {
+	content, err := CanonicalInput(input)
+	if err != nil {
+		return privacy.Outcome{}, false, err
+	}
+	answer, err := run(ctx, p.decision, content, options...)
+	if err != nil {
+		return privacy.Outcome{}, false, err
+	}
+	outcome, ok := readOutcome(answer, distinct(input.Attributes))
+	return outcome, ok, nil
 }
 
 // ruleTrace keeps of OPA's events the exits from rules: a rule is left this way once it

@@ -35,12 +35,17 @@ func prepare(ctx context.Context, revision Revision) (*prepared, error) {
 	if err != nil {
 		return nil, invalidPolicy(err)
 	}
+	return prepareCompiled(ctx, compiler, revision.Data)
+}
+
+func prepareCompiled(ctx context.Context, compiler *ast.Compiler, data map[string]any) (*prepared, error) {
 	// The store keeps the tables as the evaluator wants them, so that no evaluation converts them.
-	store := inmem.NewFromObjectWithOpts(maps.Clone(revision.Data), inmem.OptReturnASTValuesOnRead(true))
+	store := inmem.NewFromObjectWithOpts(maps.Clone(data), inmem.OptReturnASTValuesOnRead(true))
 	query := func(entry string) (rego.PreparedEvalQuery, error) {
 		return rego.New(rego.Query(entry), rego.Compiler(compiler), rego.Store(store),
 			rego.Capabilities(pureCapabilities()), rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
 	}
+	var err error
 	ready := &prepared{}
 	if ready.decision, err = query(decisionQuery); err != nil {
 		return nil, invalidPolicy(err)
@@ -56,7 +61,7 @@ func prepare(ctx context.Context, revision Revision) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ready.tables, err = readTables(revision.Data, granted); err != nil {
+	if ready.tables, err = readTables(data, granted); err != nil {
 		return nil, invalidPolicy(err)
 	}
 	return ready, nil

@@ -56,7 +56,7 @@ func TestRegoIsFormatted(t *testing.T) {
 	}
 }
 
-func regoSources(t *testing.T) map[string]string {
+func regoSources(t testing.TB) map[string]string {
 	t.Helper()
 	names, err := fs.Glob(policies.FS, "*.rego")
 	if err != nil {

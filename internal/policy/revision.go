@@ -20,6 +20,7 @@ type Revision struct {
 	ID      privacy.RevisionID
 	Modules map[string]string // file name → Rego
 	Data    map[string]any    // the document at data, e.g. "purposes" → …
+	Tests   Tests             // what the officer expects of it; no decision reads them
 
 	content []byte
 }
@@ -27,7 +28,18 @@ type Revision struct {
 // NewRevision makes a revision of modules and data. The data may be anything that
 // encoding/json marshals to objects; it is copied.
 func NewRevision(modules map[string]string, data map[string]any) (Revision, error) {
-	content, err := canonicalJSON(revisionDocument{Data: data, Modules: modules})
+	return newRevision(revisionDocument{Data: data, Modules: modules})
+}
+
+// WithTests gives a revision of the same modules and data with these tests, under the id that they
+// give it. A revision without tests has the id it had before there were any.
+func (r Revision) WithTests(tests Tests) (Revision, error) {
+	return newRevision(revisionDocument{Data: r.Data, Modules: r.Modules, Tests: tests})
+}
+
+func newRevision(document revisionDocument) (Revision, error) {
+	document.Tests = document.Tests.sorted()
+	content, err := canonicalJSON(document)
 	if err != nil {
 		return Revision{}, privacy.Internal(err, "encode a policy revision")
 	}
@@ -37,7 +49,7 @@ func NewRevision(modules map[string]string, data map[string]any) (Revision, erro
 	if err != nil {
 		return Revision{}, err
 	}
-	if revision.content, err = canonicalJSON(revisionDocument{Data: revision.Data, Modules: revision.Modules}); err != nil {
+	if revision.content, err = canonicalJSON(revision.document()); err != nil {
 		return Revision{}, privacy.Internal(err, "encode a policy revision")
 	}
 	revision.ID = hashID(revision.content)
@@ -65,7 +77,7 @@ func (r Revision) Content() ([]byte, error) {
 	if r.content != nil {
 		return bytes.Clone(r.content), nil
 	}
-	content, err := canonicalJSON(revisionDocument{Data: r.Data, Modules: r.Modules})
+	content, err := canonicalJSON(r.document())
 	if err != nil {
 		return nil, privacy.Internal(err, "encode a policy revision")
 	}
@@ -80,7 +92,7 @@ func ParseRevision(content []byte) (Revision, error) {
 	if err != nil {
 		return Revision{}, err
 	}
-	canonical, err := canonicalJSON(revisionDocument{Data: revision.Data, Modules: revision.Modules})
+	canonical, err := canonicalJSON(revision.document())
 	if err != nil || !bytes.Equal(canonical, content) {
 		return Revision{}, privacy.Invalid("invalid_revision", "the content of a policy revision is not in its canonical form")
 	}
@@ -89,7 +101,7 @@ func ParseRevision(content []byte) (Revision, error) {
 
 // verify checks that the id is the hash of what the revision holds now.
 func (r Revision) verify() error {
-	content, err := canonicalJSON(revisionDocument{Data: r.Data, Modules: r.Modules})
+	content, err := canonicalJSON(r.document())
 	if err != nil {
 		return privacy.Internal(err, "encode a policy revision")
 	}
@@ -102,6 +114,11 @@ func (r Revision) verify() error {
 type revisionDocument struct {
 	Data    map[string]any    `json:"data"`
 	Modules map[string]string `json:"modules"`
+	Tests   Tests             `json:"tests,omitzero"`
+}
+
+func (r Revision) document() revisionDocument {
+	return revisionDocument{Data: r.Data, Modules: r.Modules, Tests: r.Tests.sorted()}
 }
 
 func decodeRevision(content []byte) (Revision, error) {
@@ -118,7 +135,7 @@ func decodeRevision(content []byte) (Revision, error) {
 	if len(document.Modules) == 0 || len(document.Data) == 0 {
 		return Revision{}, privacy.Invalid("invalid_revision", "a policy revision needs modules and data")
 	}
-	return Revision{ID: hashID(content), Modules: document.Modules, Data: document.Data, content: content}, nil
+	return Revision{ID: hashID(content), Modules: document.Modules, Data: document.Data, Tests: document.Tests, content: content}, nil
 }
 
 func invalidRevision(cause error) error {
