@@ -123,7 +123,7 @@ func (r *release) inParts(ctx context.Context, ids []privacy.SubjectID) (*Disclo
 
 func (r *release) part(ctx context.Context, ids []privacy.SubjectID) (*Disclosed, error) {
 	s := r.service
-	revision, snapshots, err := s.store.ReadForDisclosure(ctx, r.request.Purpose, r.asked.stored, known(ids), r.now)
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, r.request.Purpose, r.asked.stored, ids, r.now)
 	if err != nil {
 		return nil, err
 	}
@@ -180,17 +180,13 @@ func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Dis
 }
 
 func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot) error {
-	byID := make(map[privacy.SubjectID]*store.Snapshot, len(snapshots))
-	for i := range snapshots {
-		byID[snapshots[i].Subject.ID] = &snapshots[i]
-	}
 	decider := r.newDecider()
 	r.cases = make([]subjectCase, len(r.ids))
 	r.drafts = make([]audit.Draft, len(r.ids))
 	for i, id := range r.ids {
 		r.drafts[i] = audit.Draft{At: r.now, Action: audit.ActionDisclosure, Client: r.caller.Client, RequestID: r.caller.Request, Purpose: r.request.Purpose}
-		snapshot, exists := byID[id]
-		if !exists {
+		snapshot := &snapshots[i]
+		if !snapshot.Exists() {
 			r.cases[i].outcome = withholdAll(r.asked.names, privacy.ReasonUnknownSubject)
 			r.drafts[i].Attributes = r.asked.names // nothing was decided: what was asked stands in the entry itself
 			continue

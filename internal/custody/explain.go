@@ -69,7 +69,7 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 		return privacy.SubjectState{}, "", err
 	}
 	now := s.instant()
-	revision, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, known(ids), now)
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, q.Purpose, nil, ids, now)
 	if err != nil {
 		return privacy.SubjectState{}, "", err
 	}
@@ -77,13 +77,11 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 		return privacy.SubjectState{}, "", err
 	}
 	draft := audit.Draft{At: now, Action: audit.ActionDecisionExplain, Client: caller.Client, RequestID: caller.Request, Purpose: q.Purpose}
-	if len(snapshots) > 0 {
-		draft.Subject = snapshots[0].Subject.ID
-	}
+	draft.Subject = snapshots[0].Subject.ID // zero when there is none
 	if err := s.record(ctx, draft); err != nil {
 		return privacy.SubjectState{}, "", err
 	}
-	if len(snapshots) == 0 {
+	if !snapshots[0].Exists() {
 		return privacy.SubjectState{}, "", errNoSubject
 	}
 	row := &snapshots[0].Subject

@@ -103,7 +103,3 @@ func (s *Service) resolve(ctx context.Context, refs []SubjectRef) ([]privacy.Sub
 	}
 	return ids, nil
 }
-
-func known(ids []privacy.SubjectID) []privacy.SubjectID {
-	return slices.DeleteFunc(slices.Clone(ids), privacy.SubjectID.IsZero)
-}

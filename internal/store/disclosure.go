@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -34,89 +35,131 @@ func (s *Snapshot) Value(attribute privacy.AttributeID) (SealedValue, bool) {
 	return SealedValue{}, false
 }
 
+// Exists reports whether there is such a subject.
+func (s *Snapshot) Exists() bool { return s.Subject.Version > 0 }
+
 // ReadForDisclosure reads, in one round trip to the primary, the revision in force and a snapshot of
-// every subject that exists. Values whose time has run out at the given moment are left out, whether or not a
-// job has deleted them yet. Subjects that do not exist are absent from the result.
+// every subject, in the order in which they are named; of one who does not exist it is the zero Snapshot.
+// Values whose time has run out at the given moment are left out, whether or not a job has deleted them yet.
 func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeName, attributes []privacy.AttributeID, subjects []privacy.SubjectID, now time.Time) (privacy.RevisionID, []Snapshot, error) {
-	ids := make([][16]byte, len(subjects))
-	for i, id := range subjects {
-		ids[i] = id
-	}
-	rows, err := s.pool.Query(ctx, selectSnapshots, purpose, attributeNumbers(attributes), ids, now)
+	rows, err := s.pool.Query(ctx, selectSnapshots, string(purpose), attributeArray(attributes), subjectArray(subjects), now)
 	if err != nil {
 		return "", nil, wrap(err, "read for a disclosure")
 	}
-	number, snapshots, err := collectSnapshots(rows, len(subjects))
-	if err != nil {
+	reader := newSnapshotReader(subjects, len(attributes))
+	if err := reader.readAll(rows); err != nil {
 		return "", nil, wrap(err, "read for a disclosure")
 	}
-	revision, err := s.publication(ctx, number)
-	return revision, snapshots, err
+	revision, err := s.publication(ctx, reader.publication)
+	return revision, reader.snapshots, err
 }
 
-// The subject, their consent and their values share a shard and are read by one statement,
-// so no half of somebody's change can be seen.
+// The subject, their consent and their values share a shard and are read by one statement, so no half of somebody's
+// change can be seen. A value is a row of its own, which costs the server less than gathering them by subject.
 const selectSnapshots = `
-	SELECT s.subject_id, s.key_slot, s.version, s.state, ` + selectStanding + `,
+	SELECT s.subject_id, NULL::integer AS attribute_id, s.version, s.state AS sealed, s.key_slot, ` + selectStanding + `,
 		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version,
-		v.attributes, v.versions, v.sealed,
 		(SELECT max(number) FROM publication)
 	FROM subject s
 	LEFT JOIN consent_state c ON c.subject_id = s.subject_id AND c.purpose = $1
-	LEFT JOIN LATERAL (
-		SELECT array_agg(a.attribute_id) AS attributes, array_agg(a.version) AS versions, array_agg(a.sealed) AS sealed
-		FROM attribute_value a
-		WHERE a.subject_id = s.subject_id AND a.attribute_id = ANY($2) AND a.sealed IS NOT NULL AND (a.expires_at IS NULL OR a.expires_at > $4)
-	) v ON true
-	WHERE s.subject_id = ANY($3)`
+	WHERE s.subject_id = ANY($3)
+	UNION ALL
+	SELECT subject_id, attribute_id, version, sealed, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+	FROM attribute_value
+	WHERE subject_id = ANY($3) AND attribute_id = ANY($2) AND sealed IS NOT NULL AND (expires_at IS NULL OR expires_at > $4)`
 
-func collectSnapshots(rows pgx.Rows, expected int) (number int64, snapshots []Snapshot, err error) {
-	defer rows.Close()
-	snapshots = make([]Snapshot, 0, expected)
-	for rows.Next() {
-		snapshots = append(snapshots, Snapshot{})
-		if number, err = scanSnapshot(rows, &snapshots[len(snapshots)-1]); err != nil {
-			return 0, nil, err
-		}
-	}
-	return number, snapshots, rows.Err()
+// The columns of selectSnapshots.
+const (
+	colSubject = iota
+	colAttribute
+	colVersion
+	colSealed
+	colSlot
+	colStanding
+	colStatus
+	colExplicit
+	colScopes
+	colGivenBy
+	colOccurred
+	colExpires
+	colNotice
+	colPublication
+)
+
+// snapshotReader puts the rows of selectSnapshots together.
+type snapshotReader struct {
+	snapshots   []Snapshot
+	publication int64 // the latest; 0 when there was no row to tell it
+
+	subjects []privacy.SubjectID
+	place    map[privacy.SubjectID]int // of each in snapshots; nil while looking at the latest one is enough
+	latest   int
+	values   int // of one subject, at most
+	bytes    byteArena
 }
 
-func scanSnapshot(rows pgx.Rows, snapshot *Snapshot) (number int64, err error) {
-	var (
-		version    int64
-		status, by *string
-		explicit   *bool
-		scopes     []privacy.ConsentScope
-		standing   []byte
-		occurred   *time.Time
-		expires    *time.Time
-		notice     *int32
-		attributes []int32
-		versions   []int64
-		sealed     [][]byte
-		published  *int64
-	)
-	err = rows.Scan((*[16]byte)(&snapshot.Subject.ID), &snapshot.Subject.Slot, &version, &snapshot.Subject.State, &standing,
-		&status, &explicit, &scopes, &by, &occurred, &expires, &notice, &attributes, &versions, &sealed, &published)
-	if err != nil {
-		return 0, err
+func newSnapshotReader(subjects []privacy.SubjectID, attributes int) *snapshotReader {
+	r := &snapshotReader{snapshots: make([]Snapshot, len(subjects)), subjects: subjects, values: attributes}
+	if len(subjects) > 1 {
+		r.place = make(map[privacy.SubjectID]int, len(subjects))
+		for i, id := range subjects {
+			r.place[id] = i
+		}
 	}
-	if published != nil {
-		number = *published
+	return r
+}
+
+func (r *snapshotReader) readAll(rows pgx.Rows) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := r.read(rows, rows.RawValues()); err != nil {
+			return err
+		}
 	}
-	snapshot.Subject.Version = uint32(version) //nolint:gosec // bounded by a check constraint
-	snapshot.Consent = ConsentState{Status: privacy.ConsentNone}
-	if status != nil {
-		snapshot.Consent = ConsentState{Status: privacy.ConsentStatus(*status), Explicit: *explicit, SeparateFor: scopes,
-			By: privacy.ConsentBy(*by), OccurredAt: *occurred, ExpiresAt: timeOrZero(expires), Notice: NoticeRef{Version: *notice}}
+	return rows.Err()
+}
+
+func (r *snapshotReader) read(rows pgx.Rows, row [][]byte) error {
+	snapshot := r.find(privacy.SubjectID(row[colSubject]))
+	version := uint32(rawInt64(row[colVersion])) //nolint:gosec // bounded by a check constraint
+	if attribute := row[colAttribute]; attribute != nil {
+		if snapshot.Values == nil {
+			snapshot.Values = make([]SealedValue, 0, r.values)
+		}
+		snapshot.Values = append(snapshot.Values, SealedValue{privacy.AttributeID(rawInt32(attribute)), version, r.bytes.keep(row[colSealed])}) //nolint:gosec // bounded by a check constraint
+		return nil
 	}
-	if snapshot.Subject.Standing, err = readStanding(standing); err != nil {
-		return 0, err
+	snapshot.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])), Version: version, State: r.bytes.keep(row[colSealed])}
+	if number := row[colPublication]; number != nil {
+		r.publication = rawInt64(number)
 	}
-	snapshot.Values = make([]SealedValue, len(attributes))
-	for i := range attributes {
-		snapshot.Values[i] = SealedValue{privacy.AttributeID(attributes[i]), uint32(versions[i]), sealed[i]} //nolint:gosec // bounded by check constraints
+	var err error
+	if snapshot.Subject.Standing, err = readStanding(row[colStanding]); err != nil {
+		return err
 	}
-	return number, nil
+	return readConsent(rows, row, &snapshot.Consent)
+}
+
+// find gives the snapshot of a subject who was asked for; nobody else is in the rows.
+func (r *snapshotReader) find(id privacy.SubjectID) *Snapshot {
+	if r.place != nil && r.subjects[r.latest] != id {
+		r.latest = r.place[id]
+	}
+	return &r.snapshots[r.latest]
+}
+
+func readConsent(rows pgx.Rows, row [][]byte, consent *ConsentState) error {
+	consent.Status = privacy.ConsentNone
+	if row[colStatus] == nil {
+		return nil
+	}
+	consent.Status, consent.By = privacy.ConsentStatus(row[colStatus]), privacy.ConsentBy(row[colGivenBy])
+	consent.Explicit, consent.OccurredAt, consent.Notice.Version = rawBool(row[colExplicit]), rawTime(row[colOccurred]), rawInt32(row[colNotice])
+	if expires := row[colExpires]; expires != nil {
+		consent.ExpiresAt = rawTime(expires)
+	}
+	if dimensions := rawInt32(row[colScopes]); dimensions == 0 {
+		return nil
+	}
+	return rows.Conn().TypeMap().Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, row[colScopes], &consent.SeparateFor)
 }

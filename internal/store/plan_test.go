@@ -146,8 +146,10 @@ func (r *recorder) see(sql string, args []any) {
 
 func disclose(t *testing.T, s *store.Store, ids []privacy.SubjectID) error {
 	_, snapshots, err := s.ReadForDisclosure(t.Context(), "marketing.email", []privacy.AttributeID{1, 2, 3}, ids, start)
-	if len(snapshots) != len(ids) {
-		t.Errorf("%d of %d subjects were read", len(snapshots), len(ids))
+	for i := range snapshots {
+		if id := snapshots[i].Subject.ID; id != ids[i] || len(snapshots[i].Values) != 3 {
+			t.Errorf("subject %d of %d was read as %v with %d values", i, len(ids), id, len(snapshots[i].Values))
+		}
 	}
 	return err
 }
