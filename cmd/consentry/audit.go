@@ -24,6 +24,7 @@ const auditLimit = time.Hour
 type auditCommand struct {
 	Export auditExportCommand `cmd:"" help:"Write the audit log to a file that can be verified anywhere."`
 	Verify auditVerifyCommand `cmd:"" help:"Verify the audit log: an exported file offline, or the database."`
+	Replay auditReplayCommand `cmd:"" help:"Decide what was recorded again, with the revisions that decided it, and report any difference."`
 }
 
 type auditExportCommand struct {

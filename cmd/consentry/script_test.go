@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"subjects": cmdCount(t.Context(), "SELECT count(*) FROM subject"), "consents": cmdCount(t.Context(), "SELECT count(*) FROM consent_record"),
 			"gbk": cmdGBK, "bom": cmdBOM, "people": cmdPeople, "parquet": cmdParquet, "interrupt": cmdInterrupt(t.Context()),
+			"sql": cmdSQL(t.Context()), "disclose": cmdDisclose(t.Context()),
 		},
 	})
 }

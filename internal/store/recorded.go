@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// RecordedDecision is a decision that audit entries refer to, with how many do and one of them.
+type RecordedDecision struct {
+	audit.StoredDecision // the hash is the one that the entries name
+	Missing              bool
+	Entries              int64
+	Entry                audit.EntryName
+}
+
+// RecordedDecisions reads the distinct decisions that were recorded in a span of time, those of one revision
+// after the other, as they are asked for: a log of any size is read in bounded memory. Zero
+// times leave the span open.
+func (s *Store) RecordedDecisions(ctx context.Context, since, until time.Time) iter.Seq2[RecordedDecision, error] {
+	return func(yield func(RecordedDecision, error) bool) {
+		where, args := recordedIn(since, until)
+		rows, err := s.pool.Query(ctx, `
+			SELECT g.decision_hash, g.entries, g.entry, d.revision_id, d.input, d.outcome
+			FROM (SELECT decision_hash, count(*) AS entries, min(batch_id::text || '.' || id) AS entry FROM audit_entry`+where+` GROUP BY decision_hash) g
+			LEFT JOIN decision d ON d.hash = g.decision_hash
+			ORDER BY d.revision_id, g.decision_hash`, args...)
+		if err != nil {
+			yield(RecordedDecision{}, wrap(err, "read recorded decisions"))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			decision, err := scanRecorded(rows)
+			if !yield(decision, wrap(err, "read recorded decisions")) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(RecordedDecision{}, wrap(err, "read recorded decisions"))
+		}
+	}
+}
+
+// recordedIn selects the entries of a span that refer to a decision.
+func recordedIn(since, until time.Time) (where string, args []any) {
+	filter := AuditFilter{Since: since, Until: until}
+	where, args = filter.conditions()
+	if where == "" {
+		return " WHERE decision_hash IS NOT NULL", nil
+	}
+	return where + " AND decision_hash IS NOT NULL", args
+}
+
+func scanRecorded(row pgx.Row) (RecordedDecision, error) {
+	var d RecordedDecision
+	var hash []byte
+	var entry string
+	var revision *string
+	if err := row.Scan(&hash, &d.Entries, &entry, &revision, &d.Input, &d.Outcome); err != nil {
+		return d, err
+	}
+	copy(d.Hash[:], hash)
+	if d.Missing = revision == nil; !d.Missing {
+		d.Revision = privacy.RevisionID(*revision)
+	}
+	var err error
+	d.Entry, err = audit.ParseEntryName(entry)
+	return d, err
+}
