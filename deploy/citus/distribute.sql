@@ -26,6 +26,7 @@ SELECT create_distributed_table('subject', 'subject_id', shard_count => 32, colo
 SELECT create_distributed_table('subject_identifier', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('attribute_value', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_record', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('consent_receipt', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_state', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('change', 'subject_id', colocate_with => 'subject');
 

@@ -128,6 +128,7 @@ func (a *API) routes() {
 	a.subjectRoutes()
 	a.importRoutes()
 	a.consentRoutes()
+	a.receiptRoutes()
 	a.disclosureRoutes()
 	a.decisionRoutes()
 	a.auditRoutes()

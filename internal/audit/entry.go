@@ -25,6 +25,7 @@ const (
 	ActionConsentWithdraw  Action = "consent.withdraw"
 	ActionConsentObject    Action = "consent.object"
 	ActionConsentLift      Action = "consent.lift"
+	ActionReceiptIssue     Action = "receipt.issue" // afterwards; the receipt of a record is otherwise part of it
 	ActionDecisionExplain  Action = "decision.explain"
 	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
 )

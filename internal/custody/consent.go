@@ -32,6 +32,7 @@ type Recorded struct {
 	Purpose  privacy.PurposeName   `json:"purpose"`
 	Status   privacy.ConsentStatus `json:"status,omitempty"`
 	Objected bool                  `json:"objected"`
+	Receipt  string                `json:"receipt,omitempty" doc:"The signed receipt, a compact JWS. Left out when the keyring was away while permission was taken back; GET /v1/receipts/{id} gives it later."`
 }
 
 // clockSkew is how far ahead of this machine's clock a recorded consent may be dated.
@@ -40,14 +41,16 @@ const clockSkew = time.Minute
 // RecordConsent appends to the subject's ledger and folds the record into their state, in one
 // transaction: once it returns, every read that starts later sees it.
 func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectRef, consent Consent, once Once) (Recorded, error) {
-	if _, err := s.consentRecord(caller, consent, s.instant()); err != nil {
-		return Recorded{}, err
-	}
-	// The purpose first: what is wrong with a call must not depend on whether somebody is known.
-	known, err := s.scopeKnown(ctx, consent)
+	record, err := s.consentRecord(caller, consent, s.instant())
 	if err != nil {
 		return Recorded{}, err
 	}
+	// The purpose first: what is wrong with a call must not depend on whether somebody is known.
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return Recorded{}, err
+	}
+	known := s.scopeKnown(revision, consent)
 	if !known && consent.Action == privacy.ActionGrant {
 		return Recorded{}, errUnknownPurpose
 	}
@@ -58,17 +61,18 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 	if err != nil {
 		return Recorded{}, err
 	}
+	signed, err := s.signRecord(ctx, revision, id, &record)
+	if err != nil {
+		return Recorded{}, err
+	}
 	var recorded Recorded
 	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
 		row, err := tx.LockSubject(ctx, id)
 		if err != nil {
 			return err
 		}
-		at := s.instant() // after the wait for the lock: the ledger's times follow its order
-		record, err := s.consentRecord(caller, consent, at)
-		if err != nil {
-			return err
-		}
+		record := record                // the transaction may run again
+		record.RecordedAt = s.instant() // after the wait for the lock: the ledger's times follow its order
 		states, err := tx.ConsentStates(ctx, id)
 		if err != nil {
 			return err
@@ -83,8 +87,14 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 		if err := ledger.tell(ctx, record); err != nil {
 			return err
 		}
-		recorded = ledger.answer(record, at)
-		batch, err := s.newBatch(at, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
+		if signed != "" {
+			if err := tx.PutReceipt(ctx, id, record.ID, signed); err != nil {
+				return err
+			}
+		}
+		recorded = ledger.answer(record, record.RecordedAt)
+		recorded.Receipt = signed
+		batch, err := s.newBatch(record.RecordedAt, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
 		if err != nil {
 			return err
 		}
@@ -95,21 +105,17 @@ func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectR
 
 // scopeKnown reports whether the policy in force knows what the consent is about: its purpose or, of
 // an objection to more than that, some purpose it reaches.
-func (s *Service) scopeKnown(ctx context.Context, consent Consent) (bool, error) {
-	revision, err := s.revision(ctx)
-	if err != nil {
-		return false, err
-	}
+func (s *Service) scopeKnown(revision privacy.RevisionID, consent Consent) bool {
 	scope := privacy.ObjectionScope(consent.Purpose)
 	if _, single := scope.Purpose(); single || !consent.Action.AboutObjection() {
-		return s.policy.PurposeKnown(revision, consent.Purpose), nil
+		return s.policy.PurposeKnown(revision, consent.Purpose)
 	}
 	for purpose := range s.policy.Purposes(revision) {
 		if scope.Covers(purpose) {
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
 func (s *Service) consentRecord(caller Caller, c Consent, at time.Time) (store.ConsentRecord, error) {

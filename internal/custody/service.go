@@ -35,7 +35,9 @@ type Service struct {
 	random    io.Reader
 	origin    string
 
-	controller privacy.Controller
+	controller   privacy.Controller
+	signer       *signer
+	receiptTerms termsCache
 
 	batcher *audit.Batcher
 	pages   knownPages
@@ -83,6 +85,7 @@ func New(c Config) *Service {
 	if s.controller == (privacy.Controller{}) {
 		s.controller = privacy.ExampleController()
 	}
+	s.signer = newSigner(s.keyring, s.now)
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }
@@ -91,7 +94,10 @@ func New(c Config) *Service {
 const DefaultOrigin = "consentry.local/audit"
 
 // Close commits what is under way and refuses the rest. It does not close the store or the keyring.
-func (s *Service) Close() { s.batcher.Close() }
+func (s *Service) Close() {
+	s.signer.close()
+	s.batcher.Close()
+}
 
 // Catalogue gives the attributes and identifiers this service knows.
 func (s *Service) Catalogue() *catalogue.Catalogue { return s.catalogue }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -278,5 +280,16 @@ func wantCode(t testing.TB, err error, kind privacy.Kind, code string) {
 	t.Helper()
 	if err == nil || privacy.KindOf(err) != kind || privacy.CodeOf(err) != code {
 		t.Errorf("got %v, want kind %d, code %s", err, kind, code)
+	}
+}
+
+// hideSigningKey makes the keyring unable to sign, as when Vault is away; key pages in memory go on serving.
+func (v *vault) hideSigningKey() {
+	v.t.Helper()
+	if err := os.Rename(filepath.Join(v.dir, "sign"), filepath.Join(v.dir, "gone")); err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(v.dir, "sign"), nil, 0o600); err != nil {
+		v.t.Fatal(err)
 	}
 }

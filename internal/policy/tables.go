@@ -41,6 +41,7 @@ type tables struct {
 	clients  map[privacy.ClientID]Client
 	granted  map[privacy.ClientID][]privacy.PurposeName
 	regimes  regimeTable
+	matrix   map[privacy.AttributeName]map[privacy.PurposeName]privacy.Mode
 }
 
 type regimeTable struct {
@@ -55,7 +56,7 @@ func readTables(data map[string]any, granted any) (tables, error) {
 		document any
 		into     any
 	}{
-		{data["purposes"], &t.purposes}, {data["clients"], &t.clients}, {data["regimes"], &t.regimes}, {granted, &t.granted},
+		{data["purposes"], &t.purposes}, {data["clients"], &t.clients}, {data["regimes"], &t.regimes}, {granted, &t.granted}, {data["matrix"], &t.matrix},
 	} {
 		content, err := json.Marshal(part.document)
 		if err != nil {

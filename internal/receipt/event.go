@@ -38,7 +38,7 @@ func (e *Event) consentType() string {
 // kind is what was exercised: consent, expressed or explicit, or the right to object (GDPR Art. 21).
 func (e *Event) kind() string {
 	switch {
-	case e.Action == "object" || e.Action == "lift":
+	case e.Action.AboutObjection():
 		return "https://w3id.org/dpv/legal/eu/gdpr#A21"
 	case e.Explicit:
 		return "dpv:ExplicitlyExpressedConsent"
@@ -59,7 +59,7 @@ func (e *Event) state() string {
 		return "dpv:ConsentRefused"
 	case privacy.ActionWithdraw:
 		return "dpv:ConsentWithdrawn"
-	case "object":
+	case privacy.ActionObject:
 		return "objected" // the vocabulary has no term for either
 	default:
 		return "objection lifted"

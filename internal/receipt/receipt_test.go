@@ -37,8 +37,8 @@ func variants() map[string]receipt.Event {
 		"grant":    func(*receipt.Event) {},
 		"deny":     func(e *receipt.Event) { e.Action = privacy.ActionDeny },
 		"withdraw": func(e *receipt.Event) { e.Action = privacy.ActionWithdraw },
-		"object":   func(e *receipt.Event) { e.Action = "object" },
-		"lift":     func(e *receipt.Event) { e.Action = "lift" },
+		"object":   func(e *receipt.Event) { e.Action = privacy.ActionObject },
+		"lift":     func(e *receipt.Event) { e.Action = privacy.ActionLift },
 		"pending":  func(e *receipt.Event) { e.Pending = true },
 		"bare":     func(e *receipt.Event) { e.Channel, e.Method = "", "" },
 		"confirmed, explicit, of a child, separate, with notice and expiry": func(e *receipt.Event) {

@@ -107,9 +107,7 @@ func (s *Store) ConsentStates(ctx context.Context, id privacy.SubjectID) ([]Cons
 // ConsentHistory reads the ledger of a subject, newest first: up to limit records older
 // than before (0: from the newest).
 func (s *Store) ConsentHistory(ctx context.Context, id privacy.SubjectID, before int32, limit int) ([]ConsentRecord, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at
-		FROM consent_record WHERE subject_id = $1 AND ($2 = 0 OR seq < $2) ORDER BY seq DESC LIMIT $3`, [16]byte(id), before, limit)
+	rows, err := s.pool.Query(ctx, selectConsentRecord+` WHERE subject_id = $1 AND ($2 = 0 OR seq < $2) ORDER BY seq DESC LIMIT $3`, [16]byte(id), before, limit)
 	if err != nil {
 		return nil, wrap(err, "read the consent ledger")
 	}
@@ -133,6 +131,10 @@ func scanConsentState(row pgx.CollectableRow) (ConsentState, error) {
 	s.ExpiresAt = timeOrZero(expires)
 	return s, err
 }
+
+const selectConsentRecord = `
+		SELECT seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at
+		FROM consent_record`
 
 func scanConsentRecord(row pgx.CollectableRow) (ConsentRecord, error) {
 	var r ConsentRecord

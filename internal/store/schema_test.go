@@ -10,7 +10,7 @@ import (
 // placement says where each table lives once Citus distributes the schema, by the column that it is
 // distributed by.
 var placement = map[string]string{
-	"subject": "subject_id", "subject_identifier": "subject_id", "attribute_value": "subject_id",
+	"subject": "subject_id", "subject_identifier": "subject_id", "attribute_value": "subject_id", "consent_receipt": "subject_id",
 	"consent_record": "subject_id", "consent_state": "subject_id",
 	"identifier":  "blind_index",
 	"audit_entry": "batch_id",
