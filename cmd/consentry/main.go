@@ -7,6 +7,7 @@
 //	consentry keys …              the keyring: init, status, rotate, verify
 //	consentry import FILE         profiles from CSV, NDJSON or Parquet
 //	consentry audit …             export the audit log, verify it offline
+//	consentry receipt verify FILE verify a consent receipt offline
 //	consentry token               a token from a local key, for development
 //
 // Every flag can be given in the environment; `consentry serve --help` lists them.
@@ -49,6 +50,7 @@ type commands struct {
 	Keys    keysCommand    `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
 	Import  importCommand  `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
 	Audit   auditCommand   `cmd:"" help:"Export the audit log, or verify it offline."`
+	Receipt receiptCommand `cmd:"" help:"Verify a consent receipt."`
 	Token   tokenCommand   `cmd:"" help:"Make a token with a local key, for development."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
 }

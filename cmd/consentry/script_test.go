@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"subjects": cmdCount(t.Context(), "SELECT count(*) FROM subject"), "consents": cmdCount(t.Context(), "SELECT count(*) FROM consent_record"),
 			"gbk": cmdGBK, "bom": cmdBOM, "people": cmdPeople, "parquet": cmdParquet, "interrupt": cmdInterrupt(t.Context()),
 			"sql": cmdSQL(t.Context()), "disclose": cmdDisclose(t.Context()),
+			"grant": cmdGrant(t.Context()), "keyset": cmdKeySet(t.Context()),
 		},
 	})
 }

@@ -162,6 +162,8 @@ func TestBadInputRoles(t *testing.T) {
 	var listed struct{ Entries []struct{ ID string } }
 	v.get("/v1/audit/entries?subject="+id, v.auditor()).into(t, &listed)
 	entry := listed.Entries[0].ID
+	var made recorded
+	v.post("/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.email", "action": "grant"}, http.StatusCreated).into(t, &made)
 	type probe struct {
 		method, path string
 		body         string
@@ -177,6 +179,7 @@ func TestBadInputRoles(t *testing.T) {
 		"consents-record":         {{"POST", "/v1/consents", `{"subject":` + self + `,"purpose":"marketing.sms","action":"grant"}`}, {"POST", "/v1/consents", `{"subject":{"identifier":` + email + `},"purpose":"x","action":"grant"}`}},
 		"consents-list":           {{"GET", "/v1/subjects/" + id + "/consents", ""}, {"GET", "/v1/subjects/" + nobody + "/consents", ""}, {"GET", "/v1/subjects/x/consents", ""}},
 		"consents-history":        {{"GET", "/v1/subjects/" + id + "/consents/history", ""}, {"GET", "/v1/subjects/" + nobody + "/consents/history?cursor=x", ""}},
+		"receipts-get":            {{"GET", "/v1/receipts/" + made.ID, ""}, {"GET", "/v1/receipts/" + nobody, ""}, {"GET", "/v1/receipts/x", ""}},
 		"disclosures-create":      {{"POST", "/v1/disclosures", `{"purpose":"marketing.email","attributes":["email"],"subjects":[` + self + `]}`}, {"POST", "/v1/disclosures", `{"purpose":"marketing.email","attributes":["email"],"subjects":[` + self + `,{"identifier":` + email + `}]}`}, {"POST", "/v1/disclosures", `{"purpose":"x","attributes":["x"],"subjects":[` + self + `]}`}, {"POST", "/v1/disclosures", `x`}},
 		"decisions-explain":       {{"POST", "/v1/decisions/explain", `{"client":"crm-mailer","purpose":"marketing.email","attributes":["email"],"subject":` + self + `}`}, {"POST", "/v1/decisions/explain", `{"client":"crm-mailer","purpose":"x","attributes":["email"],"subject":{"identifier":` + email + `}}`}},
 		"audit-entries-list":      {{"GET", "/v1/audit/entries?subject=" + id, ""}, {"GET", "/v1/audit/entries?cursor=x", ""}},

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/receipt"
+)
+
+type receiptCommand struct {
+	Verify receiptVerifyCommand `cmd:"" help:"Verify a consent receipt, offline with a key set that was kept."`
+}
+
+type receiptVerifyCommand struct {
+	File string `arg:"" help:"A file with the receipt, a compact JWS; - for standard input."`
+	JWKS string `help:"The key set of who issued it: a file, or the address of /.well-known/jwks.json." required:"" placeholder:"FILE|URL"`
+	JSON bool   `help:"Print the whole receipt as JSON."`
+}
+
+const (
+	receiptLimit = 1 << 20          // bytes of a file or an answer
+	keySetWithin = 10 * time.Second // to fetch a key set
+)
+
+// Run implements `consentry receipt verify`.
+func (c *receiptVerifyCommand) Run(ctx context.Context, io stdio) error {
+	text, err := readInput(c.File)
+	if err != nil {
+		return err
+	}
+	set, err := c.keySet(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := receipt.ParseKeys(set)
+	if err != nil {
+		return err
+	}
+	r, err := receipt.Verify(strings.TrimSpace(string(text)), keys)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(io.out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(r)
+	}
+	_, err = fmt.Fprintf(io.out, "the receipt is what %s signed\nrecord   %s\nsubject  %s\npurpose  %s (%s)\nstate    %s\nat       %s\n",
+		r.PIIControllers[0].PIIController, r.ConsentReceiptID, r.PIIPrincipalID, r.Record.Purpose, r.Services[0].Purposes[0].Purpose, r.Record.Event.State, r.Record.Event.Time.Format(time.RFC3339))
+	return err
+}
+
+// readInput reads a file, or standard input for "-".
+func readInput(name string) ([]byte, error) {
+	file := os.Stdin
+	if name != "-" {
+		var err error
+		if file, err = os.Open(name); err != nil {
+			return nil, privacy.Invalid("unreadable_file", "the file cannot be read")
+		}
+		defer func() { _ = file.Close() }()
+	}
+	text, err := io.ReadAll(io.LimitReader(file, receiptLimit))
+	if err != nil {
+		return nil, privacy.Invalid("unreadable_file", "the file cannot be read")
+	}
+	return text, nil
+}
+
+func (c *receiptVerifyCommand) keySet(ctx context.Context) ([]byte, error) {
+	if !strings.HasPrefix(c.JWKS, "https://") && !strings.HasPrefix(c.JWKS, "http://") {
+		return readInput(c.JWKS)
+	}
+	ctx, cancel := context.WithTimeout(ctx, keySetWithin)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.JWKS, nil)
+	if err != nil {
+		return nil, privacy.Invalid("invalid_url", "the address of the key set is not a URL")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, privacy.Unavailable(nil, "keys_unavailable", "the key set cannot be fetched")
+	}
+	defer func() { _ = response.Body.Close() }()
+	set, err := io.ReadAll(io.LimitReader(response.Body, receiptLimit))
+	if err != nil || response.StatusCode != http.StatusOK {
+		return nil, privacy.Unavailable(nil, "keys_unavailable", "the key set cannot be fetched")
+	}
+	return set, nil
+}
