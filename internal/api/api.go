@@ -105,6 +105,7 @@ func humaConfig(version string) huma.Config {
 		{Name: "subjects", Description: "Profiles come in, are found, and are corrected."},
 		{Name: "consent", Description: "What subjects decided about purposes: the ledger and where it leaves them."},
 		{Name: "disclosure", Description: "Asking for attributes for a purpose, and why the answer is what it is."},
+		{Name: "policy", Description: "The life of a policy: draft, test, approve by somebody else, publish, roll back."},
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
 		{Name: "operations", Description: "For whoever keeps the service running."},
 	}
@@ -131,6 +132,8 @@ func (a *API) routes() {
 	a.receiptRoutes()
 	a.disclosureRoutes()
 	a.decisionRoutes()
+	a.policyDraftRoutes()
+	a.policyRevisionRoutes()
 	a.auditRoutes()
 	a.healthRoutes()
 }

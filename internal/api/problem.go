@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -76,7 +77,14 @@ func (a *API) problemFrom(ctx context.Context, err error) *Problem {
 	if known.Kind == privacy.KindUnavailable {
 		a.log.WarnContext(ctx, "request refused", id, slog.String("code", known.Code), slog.String("error", known.Error()))
 	}
-	return newProblem(ctx, statuses[known.Kind], known.Code, known.Detail)
+	problem := newProblem(ctx, statuses[known.Kind], known.Code, known.Detail)
+	var fault *custody.FaultError
+	if errors.As(err, &fault) {
+		for _, place := range fault.Places {
+			problem.Errors = append(problem.Errors, Defect{Location: place.Location, Message: place.Message})
+		}
+	}
+	return problem
 }
 
 // internalText is what may be logged of a failure: of the project's own errors the whole, of

@@ -101,7 +101,7 @@ type Draft struct {
 	Decision   Hash                    `json:"decision,omitzero"`    // zero: nothing was decided
 	Attributes []privacy.AttributeName `json:"attributes,omitempty"` // written ones; sorted, distinct
 	// Object is what was acted on when it is no subject, as a word and an id of this service's own making,
-	// "revision/<hash>" for instance.
+	// "revision/<hash>" for instance, or "draft/<id>@<hash>" when the content matters.
 	Object string `json:"object,omitempty"`
 	// Actor tells the people apart who work through one client; set where it matters that two were involved.
 	Actor privacy.ActorID `json:"actor,omitempty"`

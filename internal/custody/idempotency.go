@@ -51,6 +51,18 @@ func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work fun
 	})
 }
 
+// answered reads an answer given before, for flows that do much before they write.
+func (s *Service) answered(ctx context.Context, once Once, answer any) (bool, error) {
+	if once.Key == "" {
+		return false, nil
+	}
+	err := s.writeOnce(ctx, once, answer, func(*store.Tx) error { return errNotYet })
+	if errors.Is(err, errNotYet) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // upsertOnce is writeOnce for a flow of several transactions that can itself be repeated without harm:
 // the answer is kept after the flow, so a crash between the two costs a repeat only the first
 // answer's "created".
@@ -58,9 +70,8 @@ func (s *Service) upsertOnce(ctx context.Context, once Once, answer any, work fu
 	if once.Key == "" {
 		return work()
 	}
-	err := s.writeOnce(ctx, once, answer, func(*store.Tx) error { return errNotYet })
-	if !errors.Is(err, errNotYet) {
-		return err // nil when the answer was kept
+	if answered, err := s.answered(ctx, once, answer); answered || err != nil {
+		return err
 	}
 	if err := work(); err != nil {
 		return err

@@ -27,8 +27,12 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 	at := s.instant()
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		current, err := tx.Publication(ctx)
-		if err != nil || current.By != "" && current.By != systemClient {
+		if err != nil {
 			return err
+		}
+		if current.By != "" && current.By != systemClient {
+			// Officers decide what is in force; a draft can take the new built-in policy up.
+			return tx.StoreRevision(ctx, revision.ID, content, systemClient, at)
 		}
 		// One that was in force before has been replaced by a newer version's: an old node that is restarted
 		// in the middle of an upgrade must not put it back.
@@ -42,7 +46,7 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 		if err := s.tellOfPublication(ctx, tx, privacy.EventPolicyPublished, revision.ID, at); err != nil {
 			return err
 		}
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient}})
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient, Object: revisionObject(revision.ID)}})
 		if err != nil {
 			return err
 		}
@@ -64,26 +68,50 @@ func (s *Service) revision(ctx context.Context) (privacy.RevisionID, error) {
 }
 
 // loadRevision makes sure that a revision is compiled here: another node may have
-// published it, and replay asks for old ones.
+// published it, and replay asks for old ones. It is compiled once, however many requests meet it first; they
+// wait, and go on with it or fail.
 func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error {
 	if s.policy.Loaded(id) {
 		return nil
 	}
-	content, err := s.store.Revision(ctx, id)
+	select {
+	case s.loading <- struct{}{}:
+		defer func() { <-s.loading }()
+	case <-ctx.Done():
+		return privacy.Unavailable(ctx.Err(), "policy_unavailable", "the policy is still being compiled; try again")
+	}
+	if s.policy.Loaded(id) {
+		return nil
+	}
+	revision, err := s.storedRevision(ctx, id)
 	if err != nil {
 		return err
+	}
+	if err := s.policy.Load(ctx, revision); err != nil {
+		return errUnusable(err)
+	}
+	return nil
+}
+
+// storedRevision reads a revision, and makes sure that it is what its name says.
+func (s *Service) storedRevision(ctx context.Context, id privacy.RevisionID) (policy.Revision, error) {
+	content, err := s.store.Revision(ctx, id)
+	if err != nil {
+		return policy.Revision{}, err
 	}
 	revision, err := policy.ParseRevision(content)
 	if err == nil && revision.ID != id {
 		err = privacy.Invalid("revision_mismatch", "the stored policy revision does not match its name")
 	}
-	if err == nil {
-		err = s.policy.Load(ctx, revision)
+	if err != nil {
+		return policy.Revision{}, errUnusable(err)
 	}
-	if err != nil { // the caller has done nothing wrong
-		return privacy.Unavailable(err, "policy_unavailable", "the policy cannot be evaluated; an operator must look into the stored revision")
-	}
-	return nil
+	return revision, nil
+}
+
+// errUnusable says that a stored revision is of no use: the caller has done nothing wrong.
+func errUnusable(cause error) error {
+	return privacy.Unavailable(cause, "policy_unavailable", "the policy cannot be evaluated; an operator must look into the stored revision")
 }
 
 // Authorise decides whether a caller may call an operation; about is the subject it concerns, zero

@@ -41,6 +41,8 @@ type Service struct {
 
 	batcher *audit.Batcher
 	pages   knownPages
+	trying  chan struct{} // held by whoever tries a policy that is not in force
+	loading chan struct{} // held by whoever compiles one that is
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin
@@ -72,7 +74,8 @@ type knownPages struct {
 
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller}
+	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
+		trying: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -121,7 +121,7 @@ type AuditFilter struct {
 	Subject      privacy.SubjectID
 	Client       privacy.ClientID
 	Purpose      privacy.PurposeName
-	Object       string
+	Object       string // "draft/<id>" finds "draft/<id>@<hash>" too
 	Since, Until time.Time
 	Before       audit.EntryName // only entries older than this one
 	Limit        int
@@ -161,7 +161,8 @@ func (f *AuditFilter) conditions() (where string, args []any) {
 		add("purpose = ?", f.Purpose)
 	}
 	if f.Object != "" {
-		add("object = ?", f.Object)
+		// All of a draft's entries, whichever content they name after the "@": what follows it is 'A'.
+		add(`object COLLATE "C" >= ? AND object COLLATE "C" < ?`, f.Object, f.Object+"A")
 	}
 	// Batches are named by about when they were written (UUIDv7), which lets the primary key narrow times down.
 	if !f.Since.IsZero() {

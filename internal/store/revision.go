@@ -54,10 +54,15 @@ func (s *Store) Revision(ctx context.Context, id privacy.RevisionID) ([]byte, er
 	return content, wrap(err, "read a revision")
 }
 
-// Publication is a revision and who put it in force.
+// Publication is a revision and who put it in force, from what and why.
 type Publication struct {
+	Number   int64
 	Revision privacy.RevisionID
 	By       privacy.ClientID
+	At       time.Time
+	Draft    DraftID         // zero: it came from no draft
+	Approver privacy.ActorID // of the draft
+	Reason   string          // of a rollback
 }
 
 // Publication reads what is in force, and holds it there until the transaction ends. It is the
@@ -67,7 +72,7 @@ func (t *Tx) Publication(ctx context.Context) (Publication, error) {
 		return Publication{}, wrap(err, "lock the publications")
 	}
 	var current Publication
-	err := t.tx.QueryRow(ctx, `SELECT revision_id, published_by FROM publication ORDER BY number DESC LIMIT 1`).Scan(&current.Revision, &current.By)
+	err := scanPublication(t.tx.QueryRow(ctx, `SELECT `+publicationColumns+` FROM publication ORDER BY number DESC LIMIT 1`), &current)
 	if isNoRows(err) {
 		return Publication{}, nil
 	}
@@ -81,19 +86,59 @@ func (t *Tx) WasPublished(ctx context.Context, id privacy.RevisionID) (bool, err
 	return published, wrap(err, "look a publication up")
 }
 
+// StoreRevision keeps a revision, which puts nothing in force. One that is kept already stays as it is.
+func (t *Tx) StoreRevision(ctx context.Context, id privacy.RevisionID, content []byte, by privacy.ClientID, at time.Time) error {
+	_, err := t.tx.Exec(ctx, `INSERT INTO revision (revision_id, content, created_by, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, content, by, at)
+	return wrap(err, "store a revision")
+}
+
+// Publish puts a stored revision in force. It reports false, and changes nothing, when that revision is in
+// force already. The number of the publication is given here.
+func (t *Tx) Publish(ctx context.Context, p Publication) (published bool, err error) {
+	current, err := t.Publication(ctx)
+	if err != nil || current.Revision == p.Revision {
+		return false, err
+	}
+	var draft *[16]byte
+	if p.Draft != (DraftID{}) {
+		draft = (*[16]byte)(&p.Draft)
+	}
+	// The lock on the publications makes the next number ours.
+	_, err = t.tx.Exec(ctx, `INSERT INTO publication (number, revision_id, published_by, published_at, draft_id, approved_by, reason)
+		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), nullif($7, ''))`, current.Number+1, p.Revision, p.By, p.At, draft, p.Approver, p.Reason)
+	return err == nil, wrap(err, "publish a revision")
+}
+
 // PublishRevision stores a revision if it is new and puts it in force. It reports false, and
 // changes nothing, when that revision is in force already.
 func (t *Tx) PublishRevision(ctx context.Context, id privacy.RevisionID, content []byte, by privacy.ClientID, at time.Time) (published bool, err error) {
-	current, err := t.Publication(ctx)
-	if err != nil || current.Revision == id {
+	if err := t.StoreRevision(ctx, id, content, by, at); err != nil {
 		return false, err
 	}
-	_, err = t.tx.Exec(ctx, `INSERT INTO revision (revision_id, content, created_by, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, content, by, at)
-	if err != nil {
-		return false, wrap(err, "store a revision")
+	return t.Publish(ctx, Publication{Revision: id, By: by, At: at})
+}
+
+const publicationColumns = `number, revision_id, published_by, published_at, draft_id, coalesce(approved_by, ''), coalesce(reason, '')`
+
+func scanPublication(row pgx.Row, p *Publication) error {
+	var draft *[16]byte
+	err := row.Scan(&p.Number, &p.Revision, &p.By, &p.At, &draft, &p.Approver, &p.Reason)
+	p.At = p.At.UTC()
+	if draft != nil {
+		p.Draft = *draft
 	}
-	// The lock on the publications makes the next number ours.
-	_, err = t.tx.Exec(ctx, `INSERT INTO publication (number, revision_id, published_by, published_at)
-		SELECT coalesce(max(number), 0) + 1, $1, $2, $3 FROM publication`, id, by, at)
-	return err == nil, wrap(err, "publish a revision")
+	return err
+}
+
+// Publications lists what was put in force, newest first, before a number; 0 begins with the newest.
+func (s *Store) Publications(ctx context.Context, before int64, limit int) ([]Publication, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+publicationColumns+` FROM publication WHERE $1 = 0 OR number < $1 ORDER BY number DESC LIMIT $2`, before, limit)
+	if err != nil {
+		return nil, wrap(err, "list publications")
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Publication, err error) {
+		err = scanPublication(row, &p)
+		return p, err
+	})
+	return list, wrap(err, "list publications")
 }

@@ -2,7 +2,7 @@
 -- What an entry was about when it is no subject (a draft, a revision), and which of the people who
 -- work through one client it was. Empty for most entries, so neither costs a disclosure anything.
 ALTER TABLE audit_entry ADD COLUMN object text, ADD COLUMN actor text;
-CREATE INDEX audit_entry_object ON audit_entry (object, batch_id) WHERE object IS NOT NULL;
+CREATE INDEX audit_entry_object ON audit_entry (object COLLATE "C", batch_id) WHERE object IS NOT NULL;
 
 -- A draft of a policy. Its content is the canonical JSON of a revision, complete at all times: what is
 -- submitted, approved and published is this very text. People stand in it as keyed hashes. The version

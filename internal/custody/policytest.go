@@ -1,0 +1,191 @@
+package custody
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+type (
+	// PolicyReport says whether a policy holds what was expected of it.
+	PolicyReport = policy.Report
+	// PolicyProblem is one thing that is wrong with a policy, and where.
+	PolicyProblem = policy.Problem
+	// PolicyCaseResult compares what a case expects with what was decided.
+	PolicyCaseResult = policy.CaseResult
+	// PolicyTestResult is what a rule of a test module gave.
+	PolicyTestResult = policy.TestResult
+)
+
+// ProblemLockout is the code of a policy that nobody could ever change again.
+const ProblemLockout policy.ProblemCode = "locks_everybody_out"
+
+// needed are the operations without which a policy could never be changed again: somebody must be permitted to
+// call each of them, in the given role where there is one.
+var needed = []struct {
+	operation policy.Operation
+	role      privacy.Role // "": any but the subjects'
+}{
+	{"policy-drafts-create", ""}, {"policy-drafts-get", ""}, {"policy-drafts-edit", ""}, {"policy-drafts-submit", ""}, {"policy-drafts-rebase", ""},
+	{"policy-drafts-approve", privacy.RoleApprover}, {"policy-drafts-publish", ""}, {"policy-revisions-rollback", ""},
+}
+
+// tryRevision tries a revision as a whole: everything that policy.Check does, and whether the policy could be
+// changed again. Revisions are tried one at a time, on an engine of their own, since one can take
+// much memory and the engine that decides has no room to give away.
+func (s *Service) tryRevision(ctx context.Context, revision policy.Revision) (PolicyReport, error) {
+	select {
+	case s.trying <- struct{}{}:
+		defer func() { <-s.trying }()
+	case <-ctx.Done():
+		return PolicyReport{}, privacy.Unavailable(ctx.Err(), "policy_tests_busy", "another policy is being tested; try again")
+	}
+	report, err := policy.Check(ctx, revision)
+	if err != nil || len(report.Problems) > 0 {
+		return report, err
+	}
+	engine := policy.NewEngine(policy.WithRevisions(1), policy.WithMemo(1))
+	if err := engine.Load(ctx, revision); err != nil {
+		return report, err
+	}
+	locked, err := lockout(ctx, engine, revision.ID)
+	for _, operation := range locked {
+		report.Pass = false
+		report.Problems = append(report.Problems, policy.Problem{Code: ProblemLockout, Pointer: "/data/operations/" + string(operation),
+			Message: "nobody could call this operation any more, and the policy could not be changed again"})
+	}
+	return report, err
+}
+
+// lockout finds the needed operations that nobody could call under a loaded revision.
+func lockout(ctx context.Context, engine *policy.Engine, id privacy.RevisionID) ([]policy.Operation, error) {
+	var locked []policy.Operation
+	for _, need := range needed {
+		open := false
+		for _, role := range privacy.Roles() {
+			if role == privacy.RoleSubject || need.role != "" && role != need.role {
+				continue
+			}
+			allowed, err := engine.Authorise(ctx, id, policy.NewAuthzInput(privacy.Caller{Client: "somebody", Roles: []privacy.Role{role}}, need.operation, privacy.SubjectID{}))
+			if err != nil {
+				return nil, err
+			}
+			open = open || allowed
+		}
+		if !open {
+			locked = append(locked, need.operation)
+		}
+	}
+	return locked, nil
+}
+
+// TestDraft tries a draft and keeps whether it passed. What it quotes is the draft's own.
+func (s *Service) TestDraft(ctx context.Context, caller Caller, id DraftID) (PolicyReport, error) {
+	row, err := s.store.PolicyDraft(ctx, id)
+	if err != nil {
+		return PolicyReport{}, err
+	}
+	report, err := s.tryContent(ctx, row.Content)
+	if err != nil {
+		return PolicyReport{}, err
+	}
+	at := s.instant()
+	return report, s.store.Write(ctx, func(tx *store.Tx) error {
+		newest, err := tx.LockPolicyDraft(ctx, id)
+		if err != nil {
+			return err
+		}
+		newest.Tested, newest.Green, newest.TestedAt = row.Revision, report.Pass, at
+		if err := tx.PutPolicyDraft(ctx, newest); err != nil {
+			return err
+		}
+		return s.recordStep(ctx, tx, caller, at, audit.ActionDraftTest, draftObject(row))
+	})
+}
+
+func (s *Service) tryContent(ctx context.Context, content []byte) (PolicyReport, error) {
+	revision, err := policy.ParseRevision(content)
+	if err != nil {
+		return PolicyReport{}, privacy.Internal(err, "read a policy draft")
+	}
+	return s.tryRevision(ctx, revision)
+}
+
+// mustPass is the error of a report that did not pass, nil of one that did. It says where, in the words of
+// a revision that is in force; what the draft itself calls things is in the report.
+func (s *Service) mustPass(ctx context.Context, report PolicyReport) error {
+	if report.Pass {
+		return nil
+	}
+	words, err := s.wordsInForce(ctx)
+	if err != nil {
+		return err
+	}
+	places := problemPlaces(report.Problems, words)
+	for i, c := range report.Cases {
+		if !c.Pass {
+			places = append(places, Place{"/tests/cases/" + strconv.Itoa(i), "the case does not come out as expected"})
+		}
+	}
+	for _, test := range report.Tests {
+		if !test.Pass && !test.Skipped {
+			places = append(places, Place{words.file(test.File, test.Line, 0), "the test does not hold"})
+		}
+	}
+	return faultError(privacy.Invalid("tests_failed", "the policy does not pass its tests; test the draft to see why, mend it and try again"), places)
+}
+
+func (s *Service) wordsInForce(ctx context.Context) (vocabulary, error) {
+	id, err := s.store.CurrentRevision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := s.storedRevision(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	document, err := revision.Document()
+	return newVocabulary(document), err
+}
+
+// checkTables refuses tables that cannot be meant: they would only be found when the draft is tested. Words are
+// the names that the error may repeat.
+func checkTables(revision policy.Revision, words vocabulary) error {
+	problems := policy.TableProblems(revision)
+	if len(problems) == 0 {
+		return nil
+	}
+	return faultError(privacy.Invalid("invalid_policy_table", "the policy's tables do not fit; see errors, correct them and try again"), problemPlaces(problems, words))
+}
+
+func problemPlaces(problems []policy.Problem, words vocabulary) []Place {
+	places := make([]Place, len(problems))
+	for i, problem := range problems {
+		switch {
+		case problem.File != "":
+			places[i] = Place{words.file(problem.File, problem.Line, problem.Column), string(problem.Code)}
+		case problem.Code == policy.ProblemTable || problem.Code == policy.ProblemCase || problem.Code == ProblemLockout:
+			places[i] = Place{words.place(problem.Pointer), problem.Message}
+		default:
+			places[i] = Place{words.place(problem.Pointer), string(problem.Code)}
+		}
+	}
+	return slices.Compact(places)
+}
+
+// file names a place in a module; a name that the vocabulary does not have is left out.
+func (v vocabulary) file(name string, line, column int) string {
+	if !v[name] {
+		name = "module"
+	}
+	if column == 0 {
+		return fmt.Sprintf("%s:%d", name, line)
+	}
+	return fmt.Sprintf("%s:%d:%d", name, line, column)
+}
