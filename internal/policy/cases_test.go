@@ -178,3 +178,28 @@ func readYAML(t testing.TB, file string, into any) {
 		t.Fatalf("%s: %v", file, err)
 	}
 }
+
+// lawCases are the cases of all law tables.
+func lawCases(t testing.TB) []Case {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Case
+	for _, file := range files {
+		if filepath.Base(file) == "overlay.yaml" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases, err := ParseCases(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, cases...)
+	}
+	return all
+}
