@@ -28,37 +28,36 @@ func NewBatch(now time.Time, random io.Reader, drafts []Draft, decisions []Decis
 	if err != nil {
 		return Batch{}, err
 	}
-	return assemble(now, random, []*submission{s}, nil)
+	return assemble(now, random, []*Submission{s}, nil)
 }
 
-// submission is one caller's share of a batch, checked and copied.
-type submission struct {
+// Submission is one caller's share of a batch, checked and copied.
+type Submission struct {
 	drafts    []Draft
-	decisions []StoredDecision
-	result    chan result // holds one, so that answering a caller who has left blocks nobody
+	decisions []StoredDecision // distinct, in order of hash
+
+	batcher   *Batcher
+	committed chan error // holds one, so that answering a caller who has left blocks nobody
+	first     EntryName  // of its entries; set before committed is told
 }
 
-type result struct {
-	names []EntryName
-	err   error
+// names lists the entries of a committed submission.
+func (s *Submission) names() []EntryName {
+	names := make([]EntryName, len(s.drafts))
+	for i := range names {
+		names[i] = EntryName{BatchID: s.first.BatchID, ID: s.first.ID + int32(i)}
+	}
+	return names
 }
 
-func newSubmission(now time.Time, drafts []Draft, decisions []Decision) (*submission, error) {
+func newSubmission(now time.Time, drafts []Draft, decisions []Decision) (*Submission, error) {
 	if len(drafts) == 0 || len(drafts) > math.MaxInt32 {
 		return nil, malformed("batch")
 	}
-	s := &submission{
-		drafts:    make([]Draft, len(drafts)),
-		decisions: make([]StoredDecision, len(decisions)),
-		result:    make(chan result, 1),
-	}
-	given := make(map[Hash]bool, len(decisions))
-	for i, d := range decisions {
-		if err := d.Validate(); err != nil {
-			return nil, err
-		}
-		s.decisions[i] = StoredDecision{Hash: d.Hash(), Decision: d}
-		given[s.decisions[i].Hash] = true
+	s := &Submission{drafts: make([]Draft, len(drafts))}
+	var err error
+	if s.decisions, err = named(decisions); err != nil {
+		return nil, err
 	}
 	for i, d := range drafts {
 		d = d.normalised(now)
@@ -66,7 +65,7 @@ func newSubmission(now time.Time, drafts []Draft, decisions []Decision) (*submis
 			return nil, err
 		}
 		// An entry whose decision is nowhere could never be replayed.
-		if !d.Decision.IsZero() && !given[d.Decision] {
+		if _, given := slices.BinarySearchFunc(s.decisions, d.Decision, compareHash); !given && !d.Decision.IsZero() {
 			return nil, privacy.Internal(nil, "record an audit entry: its decision is missing")
 		}
 		s.drafts[i] = d
@@ -74,15 +73,43 @@ func newSubmission(now time.Time, drafts []Draft, decisions []Decision) (*submis
 	return s, nil
 }
 
+// named gives decisions their names and brings them into the order of a batch.
+func named(decisions []Decision) ([]StoredDecision, error) {
+	stored := make([]StoredDecision, len(decisions))
+	for i, d := range decisions {
+		if err := d.Validate(); err != nil {
+			return nil, err
+		}
+		stored[i] = StoredDecision{Hash: d.Hash(), Decision: d}
+	}
+	return inOrder(stored), nil
+}
+
+// inOrder sorts decisions by hash and drops repeats.
+func inOrder(decisions []StoredDecision) []StoredDecision {
+	if len(decisions) < 2 {
+		return decisions
+	}
+	slices.SortFunc(decisions, func(a, b StoredDecision) int { return compareHash(a, b.Hash) })
+	return slices.CompactFunc(decisions, func(a, b StoredDecision) bool { return a.Hash == b.Hash })
+}
+
+func compareHash(d StoredDecision, hash Hash) int { return bytes.Compare(d.Hash[:], hash[:]) }
+
 // assemble makes one batch of several submissions, leaving out the decisions that skip knows to
 // be stored.
-func assemble(now time.Time, random io.Reader, group []*submission, skip func(Hash) bool) (Batch, error) {
+func assemble(now time.Time, random io.Reader, group []*Submission, skip func(Hash) bool) (Batch, error) {
 	id, err := privacy.NewUUIDv7(now, random)
 	if err != nil {
 		return Batch{}, err
 	}
-	batch := Batch{ID: id}
+	entries := 0
 	for _, s := range group {
+		entries += len(s.drafts)
+	}
+	batch := Batch{ID: id, Entries: make([]Entry, 0, entries)}
+	for _, s := range group {
+		s.first = EntryName{BatchID: id, ID: int32(len(batch.Entries))} //nolint:gosec // bounded by newSubmission and Limits
 		for _, d := range s.drafts {
 			name := EntryName{BatchID: id, ID: int32(len(batch.Entries))} //nolint:gosec // bounded by newSubmission and Limits
 			batch.Entries = append(batch.Entries, Entry{Name: name, Draft: d})
@@ -93,7 +120,6 @@ func assemble(now time.Time, random io.Reader, group []*submission, skip func(Ha
 			}
 		}
 	}
-	slices.SortFunc(batch.Decisions, func(a, b StoredDecision) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
-	batch.Decisions = slices.CompactFunc(batch.Decisions, func(a, b StoredDecision) bool { return a.Hash == b.Hash })
+	batch.Decisions = inOrder(batch.Decisions)
 	return batch, nil
 }

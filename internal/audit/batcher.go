@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +17,9 @@ type Commit func(ctx context.Context, batch Batch) error
 
 // Limits bounds a [Batcher]. Zero fields take the default.
 type Limits struct {
-	InFlight int           // commits at a time; default 2: one syncs while the next collects
+	InFlight int           // commits at a time; default 2
 	Entries  int           // in one batch, and in one submission; default 2,000
+	Alone    int           // entries that are worth a commit beside one that is under way; default 100
 	Timeout  time.Duration // of one commit; default 10 seconds
 }
 
@@ -28,6 +30,10 @@ func (l Limits) orDefaults() Limits {
 	if l.Entries <= 0 {
 		l.Entries = 2_000
 	}
+	if l.Alone <= 0 {
+		l.Alone = 100
+	}
+	l.Alone = min(l.Alone, l.Entries)
 	if l.Timeout <= 0 {
 		l.Timeout = 10 * time.Second
 	}
@@ -37,10 +43,11 @@ func (l Limits) orDefaults() Limits {
 // Batcher lets concurrent disclosures share the transactions that record them (group commit), so
 // that the cost of a durable write is divided by the number of those waiting for it.
 //
-// It is a few workers and an unbuffered channel. A free worker takes whatever is waiting, up to
-// the limit, and commits it; meanwhile the next ones queue up as blocked senders. So nobody
-// waits while a worker is idle, batches grow with the load by themselves, and the queue is
-// never longer than the number of callers.
+// It is a queue and a few workers. A worker takes whatever is waiting, up to the limit, and commits it; meanwhile
+// the next ones queue up, and wait for that commit to end: to bring a dozen entries to the disk costs more
+// than to write them, and a second commit at a time would only halve the batches. Many entries are worth it.
+// So nobody waits while nothing is committed, batches grow with the load by themselves, and
+// the queue is never longer than the number of callers.
 //
 // A Batcher remembers which decisions it has committed and does not send them again. After the database
 // was restored from a backup it must be replaced, like every process that has been connected to it.
@@ -51,12 +58,14 @@ type Batcher struct {
 	limits Limits
 	stored recentHashes
 
-	submissions chan *submission
-	workers     sync.WaitGroup
+	workers sync.WaitGroup
 
-	mu         sync.RWMutex // guards closed and the growing of submitters
-	closed     bool
-	submitters sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	changed  sync.Cond  // what follows has changed in a worker's favour
+	waiting  []*Submission
+	entries  int // of those waiting
+	underWay int // commits
+	closed   bool
 }
 
 // NewBatcher starts a batcher; Close ends it. random must be safe for concurrent use, as
@@ -64,9 +73,9 @@ type Batcher struct {
 func NewBatcher(commit Commit, now func() time.Time, random io.Reader, limits Limits) *Batcher {
 	b := &Batcher{
 		commit: commit, now: now, random: random, limits: limits.orDefaults(),
-		stored:      recentHashes{capacity: 16_384},
-		submissions: make(chan *submission),
+		stored: recentHashes{capacity: 16_384},
 	}
+	b.changed.L = &b.mu
 	for range b.limits.InFlight {
 		b.workers.Go(b.work)
 	}
@@ -78,6 +87,18 @@ func NewBatcher(commit Commit, now func() time.Time, random io.Reader, limits Li
 // commit's outcome is unknown, or when ctx ends while it is under way. The decisions are those the
 // drafts refer to; pass them every time.
 func (b *Batcher) Submit(ctx context.Context, drafts []Draft, decisions []Decision) ([]EntryName, error) {
+	s, err := b.Begin(ctx, drafts, decisions)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Wait(ctx); err != nil {
+		return nil, err
+	}
+	return s.names(), nil
+}
+
+// Begin is the first half of Submit: it queues the drafts. Whoever begins must wait.
+func (b *Batcher) Begin(ctx context.Context, drafts []Draft, decisions []Decision) (*Submission, error) {
 	if len(drafts) > b.limits.Entries {
 		return nil, privacy.NewError(privacy.KindTooLarge, "audit_batch_too_large", "ask for fewer subjects at a time")
 	}
@@ -85,23 +106,41 @@ func (b *Batcher) Submit(ctx context.Context, drafts []Draft, decisions []Decisi
 	if err != nil {
 		return nil, err
 	}
-	if !b.enter() {
-		return nil, privacy.NewError(privacy.KindUnavailable, "audit_closed", "the service is stopping; try again")
-	}
-	defer b.submitters.Done()
 	if ctx.Err() != nil {
 		return nil, interrupted(ctx)
 	}
-	select {
-	case b.submissions <- s:
-	case <-ctx.Done():
-		return nil, interrupted(ctx)
+	s.batcher, s.committed = b, make(chan error, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, privacy.NewError(privacy.KindUnavailable, "audit_closed", "the service is stopping; try again")
 	}
+	b.waiting = append(b.waiting, s)
+	b.entries += len(s.drafts)
+	if b.mayCommit() {
+		b.changed.Signal()
+	}
+	return s, nil
+}
+
+// Wait returns once what was begun is durably committed. It is to be called once, and says what Submit says.
+func (s *Submission) Wait(ctx context.Context) error {
 	select {
-	case r := <-s.result:
-		return r.names, r.err
+	case err := <-s.committed:
+		return err
 	case <-ctx.Done():
-		return nil, interrupted(ctx)
+		s.batcher.withdraw(s)
+		return interrupted(ctx)
+	}
+}
+
+// withdraw takes a submission off the queue, if it is still there.
+func (b *Batcher) withdraw(s *Submission) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.waiting, s); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+		b.entries -= len(s.drafts)
 	}
 }
 
@@ -112,74 +151,84 @@ func interrupted(ctx context.Context) error {
 // Close refuses new submissions, commits those under way, and waits for the workers.
 func (b *Batcher) Close() {
 	b.mu.Lock()
-	already := b.closed
 	b.closed = true
+	b.changed.Broadcast()
 	b.mu.Unlock()
-	b.submitters.Wait()
-	if !already {
-		close(b.submissions)
-	}
 	b.workers.Wait()
 }
 
-func (b *Batcher) enter() bool {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if b.closed {
-		return false
-	}
-	b.submitters.Add(1)
-	return true
-}
-
 func (b *Batcher) work() {
-	var next *submission
 	for {
-		if next == nil {
-			var open bool
-			if next, open = <-b.submissions; !open {
-				return
-			}
+		group, open := b.next()
+		if !open {
+			return
 		}
-		var group []*submission
-		group, next = b.gather(next)
-		b.record(group)
+		if len(group) > 0 {
+			b.record(group)
+		}
+		b.done()
 	}
 }
 
-// gatherYields is how often a worker lets other goroutines run before it commits what it has: those about
+// mayCommit reports whether there is reason to begin a commit now.
+func (b *Batcher) mayCommit() bool {
+	return len(b.waiting) > 0 && (b.underWay == 0 || b.entries >= b.limits.Alone)
+}
+
+// gatherYields is how often a worker lets other goroutines run before it commits what there is: those about
 // to submit get into the batch, and when there are none it costs next to nothing.
 const gatherYields = 2
 
-// gather adds what is waiting to the first submission. One that no longer fits is handed back, to be
-// the first of the next batch.
-func (b *Batcher) gather(first *submission) (group []*submission, next *submission) {
-	group = []*submission{first}
-	yields := 0
-	for n := len(first.drafts); n < b.limits.Entries; {
-		select {
-		case s, open := <-b.submissions:
-			if !open {
-				return group, nil
-			}
-			if n += len(s.drafts); n > b.limits.Entries {
-				return group, s
-			}
-			group = append(group, s)
-		default:
-			if yields == gatherYields {
-				return group, nil
-			}
-			yields++
-			runtime.Gosched()
+// next waits for something to commit and takes it; another worker may have been quicker. It is not open when
+// all is committed and nothing will follow.
+func (b *Batcher) next() (group []*Submission, open bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !b.mayCommit() {
+		if b.closed && len(b.waiting) == 0 {
+			return nil, false
 		}
+		b.changed.Wait()
 	}
-	return group, nil
+	b.underWay++
+	for range gatherYields {
+		b.mu.Unlock()
+		runtime.Gosched()
+		b.mu.Lock()
+	}
+	return b.take(), true
+}
+
+// take gives the head of the queue, as much of it as fits into one batch.
+func (b *Batcher) take() []*Submission {
+	n, entries := 0, 0
+	for ; n < len(b.waiting); n++ {
+		if entries+len(b.waiting[n].drafts) > b.limits.Entries {
+			break
+		}
+		entries += len(b.waiting[n].drafts)
+	}
+	group := b.waiting[:n:n]
+	b.waiting = b.waiting[n:]
+	b.entries -= entries
+	return group
+}
+
+// done ends what next began, and lets the next commit begin.
+func (b *Batcher) done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.underWay--
+	if b.closed {
+		b.changed.Broadcast()
+	} else if b.mayCommit() {
+		b.changed.Signal()
+	}
 }
 
 // record commits the group as one batch and tells each submitter. The commit has a context of its
 // own: it serves many callers, and must not fail them all because one has left.
-func (b *Batcher) record(group []*submission) {
+func (b *Batcher) record(group []*Submission) {
 	batch, err := assemble(b.now(), b.random, group, b.stored.has)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), b.limits.Timeout)
@@ -188,20 +237,11 @@ func (b *Batcher) record(group []*submission) {
 	}
 	if err != nil {
 		err = privacy.Unavailable(err, "audit_unavailable", "the audit log could not be written, so nothing was released; try again")
-		for _, s := range group {
-			s.result <- result{err: err}
-		}
-		return
+	} else {
+		b.stored.add(batch.Decisions)
 	}
-	b.stored.add(batch.Decisions)
-	position := 0
 	for _, s := range group {
-		names := make([]EntryName, len(s.drafts))
-		for i := range names {
-			names[i] = batch.Entries[position].Name
-			position++
-		}
-		s.result <- result{names: names}
+		s.committed <- err
 	}
 }
 

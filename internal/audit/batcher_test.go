@@ -111,28 +111,34 @@ func TestLaw1CommitThatHangsFailsInTime(t *testing.T) {
 func TestBatcherCollectsWhileCommitting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{gate: make(chan error)}
-		b := newTestBatcher(t, l.commit, Limits{})
-		for range 2 {
-			submit(t.Context(), b, drafts(1))
-			synctest.Wait() // so that each slot has one
-		}
+		b := newTestBatcher(t, l.commit, Limits{Alone: 60})
+		submit(t.Context(), b, drafts(1))
+		synctest.Wait() // it is being committed
 		for range 50 {
 			submit(t.Context(), b, drafts(1))
 		}
 		synctest.Wait()
-		if l.inFlight != 2 {
-			t.Errorf("%d commits in flight, want 2", l.inFlight)
+		if l.inFlight != 1 {
+			t.Errorf("%d commits in flight; a few entries are to wait for the one under way", l.inFlight)
 		}
-		for range 3 {
+		for range 2 {
 			l.gate <- nil
-			synctest.Wait() // so that one slot is free at a time
+			synctest.Wait()
 		}
-		largest := 0
-		for _, batch := range l.batches {
-			largest = max(largest, len(batch.Entries))
+		if len(l.batches) != 2 || len(l.batches[1].Entries) != 50 {
+			t.Errorf("%d batches; want the 50 that waited in one", len(l.batches))
 		}
-		if len(l.batches) != 3 || largest != 50 {
-			t.Errorf("%d batches of at most %d; want the 50 that waited in one", len(l.batches), largest)
+		submit(t.Context(), b, drafts(1))
+		synctest.Wait()
+		for range 2 {
+			submit(t.Context(), b, drafts(30))
+		}
+		synctest.Wait()
+		if l.inFlight != 2 {
+			t.Errorf("%d commits in flight; many entries are to have one of their own", l.inFlight)
+		}
+		for range 2 {
+			l.gate <- nil
 		}
 	})
 }

@@ -164,13 +164,12 @@ func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Dis
 	if err := r.decideAll(ctx, snapshots); err != nil {
 		return nil, err
 	}
-	committed := make(chan error, 1)
-	go func() {
-		_, err := r.service.batcher.Submit(ctx, r.drafts, r.decisions)
-		committed <- err
-	}()
+	recorded, err := r.service.batcher.Begin(ctx, r.drafts, r.decisions)
+	if err != nil {
+		return nil, err
+	}
 	disclosures, openErr := r.openAll()
-	if err := <-committed; err != nil {
+	if err := recorded.Wait(ctx); err != nil {
 		return nil, err
 	}
 	if openErr != nil {

@@ -36,11 +36,13 @@ func (s *Service) RunSequencer(ctx context.Context) {
 // sequenceBatches bounds the batches of one step, and with them the size of its transaction.
 const sequenceBatches = 500
 
-// Sequence appends what has been committed so far to the log and signs checkpoints.
+// Sequence appends what has been committed so far to the log and signs a checkpoint, or several when there is
+// much. What is committed meanwhile waits for the next call: under load there is always something new, and
+// a signature for every few entries would be most of what the key store does.
 func (s *Service) Sequence(ctx context.Context) error {
 	for {
-		progress, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), &notary{service: s, ctx: ctx})
-		if err != nil || !progress {
+		more, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), &notary{service: s, ctx: ctx})
+		if err != nil || !more {
 			return err
 		}
 	}

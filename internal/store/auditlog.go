@@ -29,17 +29,17 @@ type Notary interface {
 }
 
 // Sequence appends committed entries that are not in the log yet, a bounded number of
-// batches at a time, and has the new root signed. One node at a time does it; another that tries
-// meanwhile returns false at once, as does a call that finds nothing to do. The entries
-// of a batch keep their order; batches are taken in about the order they were made.
-func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, notary Notary) (progress bool, err error) {
+// batches at a time, and has the new root signed. It reports whether it found more than it took. One node at a
+// time does it; another that tries meanwhile returns at once. The entries of a batch keep their
+// order; batches are taken in about the order they were made.
+func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, notary Notary) (more bool, err error) {
 	err = s.Write(ctx, func(tx *Tx) error {
-		progress = false
+		more = false
 		var leader bool
 		if err := tx.tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('consentry sequencer'))`).Scan(&leader); err != nil || !leader {
 			return wrap(err, "become the sequencer")
 		}
-		pending, err := tx.pendingBatches(ctx, batches)
+		pending, left, err := tx.pendingBatches(ctx, batches)
 		if err != nil || len(pending) == 0 {
 			return err
 		}
@@ -55,10 +55,10 @@ func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, notary 
 		if err := tx.appendToLog(ctx, &last.Tree, pending, at, notary); err != nil {
 			return err
 		}
-		progress = true
+		more = left
 		return nil
 	})
-	return progress, err
+	return more, err
 }
 
 // pendingBatch is a batch on the queue, with the packed leaf hashes of its entries.
@@ -70,19 +70,20 @@ type pendingBatch struct {
 // stepEntries bounds the entries of one step, unless its first batch alone has more.
 const stepEntries = 20_000
 
-func (t *Tx) pendingBatches(ctx context.Context, limit int) ([]pendingBatch, error) {
+// pendingBatches reads what the next step takes, and whether there is more.
+func (t *Tx) pendingBatches(ctx context.Context, limit int) (pending []pendingBatch, more bool, err error) {
 	rows, err := t.tx.Query(ctx, `SELECT batch_id, hashes FROM audit_batch ORDER BY batch_id LIMIT $1`, limit)
 	if err != nil {
-		return nil, wrap(err, "read pending audit batches")
+		return nil, false, wrap(err, "read pending audit batches")
 	}
-	pending, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pendingBatch])
+	pending, err = pgx.CollectRows(rows, pgx.RowToStructByPos[pendingBatch])
 	entries := 0
 	for i := range pending {
 		if entries += len(pending[i].Hashes) / len(audit.Hash{}); i > 0 && entries > stepEntries {
-			return pending[:i], nil
+			return pending[:i], true, nil
 		}
 	}
-	return pending, wrap(err, "read pending audit batches")
+	return pending, len(pending) == limit, wrap(err, "read pending audit batches")
 }
 
 // appendToLog takes the hashes that were committed with the entries: an entry that has been changed or

@@ -148,11 +148,11 @@ func (n notary) Sign(tree *audit.Tree) ([]byte, error) {
 func (db *database) sequence(n store.Notary, batches int) {
 	db.t.Helper()
 	for {
-		progress, err := db.Sequence(db.t.Context(), batches, start, n)
+		more, err := db.Sequence(db.t.Context(), batches, start, n)
 		if err != nil {
 			db.t.Fatal(err)
 		}
-		if !progress {
+		if !more {
 			return
 		}
 	}
