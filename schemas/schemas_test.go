@@ -140,6 +140,19 @@ func TestCasesFollowTheirSchema(t *testing.T) {
 	}
 }
 
+// Tables that are one document follow theirs.
+func TestPolicyDocumentsFollowTheirSchemas(t *testing.T) {
+	for table, name := range map[string]string{"signals.json": "signals.schema.json"} {
+		text, err := os.ReadFile(filepath.Join("..", "policies", "data", table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema(t, name).Validate(document(t, text)); err != nil {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+}
+
 func TestMappingsFollowTheirSchema(t *testing.T) {
 	files, err := filepath.Glob("../internal/mapping/testdata/*.yaml")
 	if err != nil || len(files) == 0 {

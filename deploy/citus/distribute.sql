@@ -28,6 +28,7 @@ SELECT create_distributed_table('attribute_value', 'subject_id', colocate_with =
 SELECT create_distributed_table('consent_record', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_receipt', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_state', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('subject_signal', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('change', 'subject_id', colocate_with => 'subject');
 
 -- By what they are looked up with, and by the batch they are written in.

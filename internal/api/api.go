@@ -130,6 +130,7 @@ func (a *API) routes() {
 	a.importRoutes()
 	a.consentRoutes()
 	a.receiptRoutes()
+	a.signalRoutes()
 	a.disclosureRoutes()
 	a.decisionRoutes()
 	a.policyDraftRoutes()

@@ -26,6 +26,7 @@ const (
 	ActionConsentObject    Action = "consent.object"
 	ActionConsentLift      Action = "consent.lift"
 	ActionReceiptIssue     Action = "receipt.issue" // afterwards; the receipt of a record is otherwise part of it
+	ActionSignalReceive    Action = "signal.receive"
 	ActionDecisionExplain  Action = "decision.explain"
 	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
 )

@@ -101,3 +101,29 @@ func TestFoldGrantMayBeRenewedAtOnce(t *testing.T) {
 		t.Errorf("got %+v", state)
 	}
 }
+
+// The flags of a subject follow from their signals in any order, and from no others than those that set them.
+func TestFoldSignalsInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var opted, limited time.Time
+		signals := make([]store.Signal, rapid.IntRange(0, 6).Draw(rt, "signals"))
+		for i := range signals {
+			at := dawn.Add(time.Duration(rapid.IntRange(1, 9).Draw(rt, "at")) * time.Hour)
+			effect := rapid.SampledFrom([]privacy.EffectKind{privacy.EffectOptOut, privacy.EffectLimitSensitive, privacy.EffectGrant, privacy.EffectNone}).Draw(rt, "effect")
+			signals[i].Effects = []privacy.SignalEffect{{Effect: effect, At: at}}
+			if effect == privacy.EffectOptOut && at.After(opted) {
+				opted = at
+			}
+			if effect == privacy.EffectLimitSensitive && at.After(limited) {
+				limited = at
+			}
+		}
+		objected := privacy.Standing{}.Object("*", dawn)
+		got := foldSignals(objected, rapid.Permutation(signals).Draw(rt, "order"))
+		want := objected
+		want.OptOutSignal, want.LimitSensitive = opted, limited
+		if !got.Equal(want) {
+			rt.Fatalf("%+v, want %+v", got, want)
+		}
+	})
+}

@@ -132,7 +132,7 @@ func TestSignalsReachTheDecision(t *testing.T) {
 	}
 	v.clock.advance(2 * time.Hour)
 	v.consent(id, custody.Consent{Action: privacy.ActionGrant, Explicit: true})
-	if s := explain(); s.OptOutSignal || !s.LimitSensitive {
+	if s := explain(); s.OptOutSignal || s.LimitSensitive {
 		t.Errorf("after a two-step opt-in: %+v", s)
 	}
 }

@@ -80,7 +80,7 @@ func (s *Service) policyState(revision privacy.RevisionID, purpose privacy.Purpo
 		AgeBand:        privacy.AgeBandAt(facts.Born, now),
 		Objected:       standing.Objected(purpose, given),
 		OptOutSignal:   standing.OptedOut(given),
-		LimitSensitive: standing.LimitedSensitive(),
+		LimitSensitive: standing.LimitedSensitive(given),
 		Consent:        consentInput(consent, given.Status),
 	}
 }

@@ -180,6 +180,8 @@ func TestBadInputRoles(t *testing.T) {
 		"consents-list":           {{"GET", "/v1/subjects/" + id + "/consents", ""}, {"GET", "/v1/subjects/" + nobody + "/consents", ""}, {"GET", "/v1/subjects/x/consents", ""}},
 		"consents-history":        {{"GET", "/v1/subjects/" + id + "/consents/history", ""}, {"GET", "/v1/subjects/" + nobody + "/consents/history?cursor=x", ""}},
 		"receipts-get":            {{"GET", "/v1/receipts/" + made.ID, ""}, {"GET", "/v1/receipts/" + nobody, ""}, {"GET", "/v1/receipts/x", ""}},
+		"signals-record":          {{"POST", "/v1/subjects/" + id + "/signals", `{"gpc":true}`}, {"POST", "/v1/subjects/" + nobody + "/signals", `{"tcf":"x"}`}},
+		"signals-list":            {{"GET", "/v1/subjects/" + id + "/signals", ""}, {"GET", "/v1/subjects/" + nobody + "/signals?cursor=x", ""}},
 		"disclosures-create":      {{"POST", "/v1/disclosures", `{"purpose":"marketing.email","attributes":["email"],"subjects":[` + self + `]}`}, {"POST", "/v1/disclosures", `{"purpose":"marketing.email","attributes":["email"],"subjects":[` + self + `,{"identifier":` + email + `}]}`}, {"POST", "/v1/disclosures", `{"purpose":"x","attributes":["x"],"subjects":[` + self + `]}`}, {"POST", "/v1/disclosures", `x`}},
 		"decisions-explain":       {{"POST", "/v1/decisions/explain", `{"client":"crm-mailer","purpose":"marketing.email","attributes":["email"],"subject":` + self + `}`}, {"POST", "/v1/decisions/explain", `{"client":"crm-mailer","purpose":"x","attributes":["email"],"subject":{"identifier":` + email + `}}`}},
 		"audit-entries-list":      {{"GET", "/v1/audit/entries?subject=" + id, ""}, {"GET", "/v1/audit/entries?cursor=x", ""}},

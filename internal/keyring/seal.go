@@ -18,6 +18,7 @@ const (
 	KindAttribute  Kind = 1
 	KindIdentifier Kind = 2
 	KindState      Kind = 3
+	KindSignal     Kind = 5
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value: read

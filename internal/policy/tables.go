@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/signal"
 )
 
 // Purpose is a row of the purposes table: what the flows and the console show of it.
@@ -42,6 +43,7 @@ type tables struct {
 	granted  map[privacy.ClientID][]privacy.PurposeName
 	regimes  regimeTable
 	matrix   map[privacy.AttributeName]map[privacy.PurposeName]privacy.Mode
+	signals  *signal.Rules // nil: the revision does not say
 }
 
 type regimeTable struct {
@@ -66,7 +68,8 @@ func readTables(data map[string]any, granted any) (tables, error) {
 			return tables{}, err
 		}
 	}
-	return t, nil
+	err := readSignals(data["signals"], &t)
+	return t, err
 }
 
 // Regime says which law applies to a subject, from the country (ISO 3166-1 alpha-2) and the

@@ -104,8 +104,11 @@ func (s Standing) OptedOut(consent GivenConsent) bool {
 	return !s.OptOutSignal.IsZero() && (!consent.Explicit || !consent.newerThan(s.OptOutSignal))
 }
 
-// LimitedSensitive reports whether the subject has limited the use of sensitive data (CCPA 1798.121).
-func (s Standing) LimitedSensitive() bool { return !s.LimitSensitive.IsZero() }
+// LimitedSensitive reports whether the subject has limited the use of sensitive data (CCPA 1798.121). A newer
+// explicit consent for the purpose lifts that there, as it does an opt-out (11 CCR 7028).
+func (s Standing) LimitedSensitive(consent GivenConsent) bool {
+	return !s.LimitSensitive.IsZero() && (!consent.Explicit || !consent.newerThan(s.LimitSensitive))
+}
 
 func (c GivenConsent) newerThan(at time.Time) bool {
 	return c.Status == ConsentGranted && c.At.After(at)

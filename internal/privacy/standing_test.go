@@ -63,7 +63,7 @@ func TestObjectionAndConsentByTime(t *testing.T) {
 // X11 of the regimes: a signal beats an older opt-in, a newer two-step opt-in beats the signal.
 func TestOptOutSignalAndConsentByTime(t *testing.T) {
 	t.Parallel()
-	standing := privacy.Standing{OptOutSignal: hour(2)}
+	standing := privacy.Standing{OptOutSignal: hour(2), LimitSensitive: hour(2)}
 	for name, c := range map[string]struct {
 		consent privacy.GivenConsent
 		want    bool
@@ -77,8 +77,11 @@ func TestOptOutSignalAndConsentByTime(t *testing.T) {
 		if got := standing.OptedOut(c.consent); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
+		if got := standing.LimitedSensitive(c.consent); got != c.want {
+			t.Errorf("%s: limited %t", name, got)
+		}
 	}
-	if (privacy.Standing{}).OptedOut(privacy.GivenConsent{}) || (privacy.Standing{}).LimitedSensitive() || !(privacy.Standing{LimitSensitive: hour(1)}).LimitedSensitive() {
+	if (privacy.Standing{}).OptedOut(privacy.GivenConsent{}) || (privacy.Standing{}).LimitedSensitive(privacy.GivenConsent{}) || !(privacy.Standing{LimitSensitive: hour(1)}).LimitedSensitive(privacy.GivenConsent{}) {
 		t.Error("a signal is there or it is not")
 	}
 }

@@ -10,19 +10,20 @@ import (
 
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/signal"
+	"github.com/consentry/consentry/internal/testenv"
 )
 
 var day = time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC)
 
-func good() tcString {
-	return tcString{updated: day, policy: 5, serviceSpecific: true, consents: []int{1, 3, 4}, vendors: []int{7, 600}, disclosed: []int{7, 600}}
+func good() testenv.TCString {
+	return testenv.TCString{Updated: day, Policy: 5, ServiceSpecific: true, Consents: []int{1, 3, 4}, Vendors: []int{7, 600}, Disclosed: []int{7, 600}}
 }
 
 func TestDecodeTCFReadsWhatWasWritten(t *testing.T) {
 	s := good()
-	s.features, s.interests, s.publisher = []int{1, 12}, []int{2, 24}, []int{1, 24}
-	s.restrictions = [][3]int{{2, 0, 7}, {3, 2, 65535}}
-	c, err := signal.DecodeTCF(s.text())
+	s.Features, s.Interests, s.Publisher = []int{1, 12}, []int{2, 24}, []int{1, 24}
+	s.Restrictions = [][3]int{{2, 0, 7}, {3, 2, 65535}}
+	c, err := signal.DecodeTCF(s.Text())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +31,8 @@ func TestDecodeTCFReadsWhatWasWritten(t *testing.T) {
 		t.Errorf("read %+v", c)
 	}
 	for name, pair := range map[string][2][]int{
-		"features": {c.SpecialFeatures.IDs(), s.features}, "consents": {c.Consents.IDs(), s.consents}, "interests": {c.LegitimateInterests.IDs(), s.interests},
-		"vendors": {list(&c.VendorConsents), s.vendors}, "disclosed": {list(c.Disclosed), s.disclosed}, "publisher": {c.Publisher.Consents.IDs(), s.publisher},
+		"features": {c.SpecialFeatures.IDs(), s.Features}, "consents": {c.Consents.IDs(), s.Consents}, "interests": {c.LegitimateInterests.IDs(), s.Interests},
+		"vendors": {list(&c.VendorConsents), s.Vendors}, "disclosed": {list(c.Disclosed), s.Disclosed}, "publisher": {c.Publisher.Consents.IDs(), s.Publisher},
 	} {
 		if !slices.Equal(pair[0], pair[1]) {
 			t.Errorf("%s are %v, want %v", name, pair[0], pair[1])
@@ -46,18 +47,18 @@ func TestDecodeTCFReadsWhatWasWritten(t *testing.T) {
 }
 
 // header is a core string up to its vendor sections.
-func header() *bitText {
-	b := (&bitText{}).int(2, 6).int(17724000000, 36).int(17724000000, 36).int(31, 12).int(1, 12).int(1, 6).int(4, 6).int(13, 6).int(126, 12).int(5, 6).int(2, 2)
-	return b.set(12).set(24, 1).set(24).int(0, 1).int(3, 6).int(4, 6)
+func header() *testenv.SignalBits {
+	b := (&testenv.SignalBits{}).Int(2, 6).Int(17724000000, 36).Int(17724000000, 36).Int(31, 12).Int(1, 12).Int(1, 6).Int(4, 6).Int(13, 6).Int(126, 12).Int(5, 6).Int(2, 2)
+	return b.Set(12).Set(24, 1).Set(24).Int(0, 1).Int(3, 6).Int(4, 6)
 }
 
 func TestDecodeTCFRefuses(t *testing.T) {
-	whole := good().text()
+	whole := good().Text()
 	core, _, _ := strings.Cut(whole, ".")
-	ranges := func(highest, entries int64, rest func(*bitText)) string {
-		b := header().int(highest, 16).int(1, 1).int(entries, 12)
+	ranges := func(highest, entries int64, rest func(*testenv.SignalBits)) string {
+		b := header().Int(highest, 16).Int(1, 1).Int(entries, 12)
 		rest(b)
-		return b.int(0, 16).int(0, 1).int(0, 12).text()
+		return b.Int(0, 16).Int(0, 1).Int(0, 12).Text()
 	}
 	for name, c := range map[string]struct{ text, code string }{
 		"nothing":                     {"", "signal_empty"},
@@ -68,26 +69,26 @@ func TestDecodeTCFRefuses(t *testing.T) {
 		"beyond ASCII":                {"Ｃ" + core[1:], "signal_alphabet"},
 		"version 1":                   {"B" + core[1:], "signal_version"},
 		"a GPP string":                {"DBABM~" + core, "signal_alphabet"},
-		"header alone":                {header().text(), "signal_truncated"},
-		"no restrictions counted":     {header().int(0, 17).int(0, 17).text(), "signal_truncated"},
-		"bit field that lies":         {header().int(65535, 16).int(0, 1).int(-1, 40).text(), "signal_truncated"},
-		"ranges that lie":             {ranges(65535, 4095, func(b *bitText) { b.int(0, 1).int(9, 16) }), "signal_range"},
-		"restrictions that lie":       {header().int(0, 34).int(4095, 12).int(1, 6).int(0, 2).int(0, 12).text(), "signal_truncated"},
-		"vendor 0":                    {ranges(9, 1, func(b *bitText) { b.int(0, 1).int(0, 16) }), "signal_range"},
-		"range backwards":             {ranges(9, 1, func(b *bitText) { b.int(1, 1).int(9, 16).int(8, 16) }), "signal_range"},
-		"vendor above the highest":    {ranges(9, 1, func(b *bitText) { b.int(0, 1).int(10, 16) }), "signal_range"},
-		"range above the highest":     {ranges(9, 1, func(b *bitText) { b.int(1, 1).int(8, 16).int(10, 16) }), "signal_range"},
-		"restriction of no purpose":   {header().int(0, 34).int(1, 12).int(0, 6).int(0, 2).int(0, 12).text(), "signal_field"},
-		"restriction of no type":      {header().int(0, 34).int(1, 12).int(1, 6).int(3, 2).int(0, 12).text(), "signal_field"},
-		"ones after the end":          {header().int(0, 34).int(0, 12).int(1, 40).text(), "signal_trailing"},
+		"header alone":                {header().Text(), "signal_truncated"},
+		"no restrictions counted":     {header().Int(0, 17).Int(0, 17).Text(), "signal_truncated"},
+		"bit field that lies":         {header().Int(65535, 16).Int(0, 1).Int(-1, 40).Text(), "signal_truncated"},
+		"ranges that lie":             {ranges(65535, 4095, func(b *testenv.SignalBits) { b.Int(0, 1).Int(9, 16) }), "signal_range"},
+		"restrictions that lie":       {header().Int(0, 34).Int(4095, 12).Int(1, 6).Int(0, 2).Int(0, 12).Text(), "signal_truncated"},
+		"vendor 0":                    {ranges(9, 1, func(b *testenv.SignalBits) { b.Int(0, 1).Int(0, 16) }), "signal_range"},
+		"range backwards":             {ranges(9, 1, func(b *testenv.SignalBits) { b.Int(1, 1).Int(9, 16).Int(8, 16) }), "signal_range"},
+		"vendor above the highest":    {ranges(9, 1, func(b *testenv.SignalBits) { b.Int(0, 1).Int(10, 16) }), "signal_range"},
+		"range above the highest":     {ranges(9, 1, func(b *testenv.SignalBits) { b.Int(1, 1).Int(8, 16).Int(10, 16) }), "signal_range"},
+		"restriction of no purpose":   {header().Int(0, 34).Int(1, 12).Int(0, 6).Int(0, 2).Int(0, 12).Text(), "signal_field"},
+		"restriction of no type":      {header().Int(0, 34).Int(1, 12).Int(1, 6).Int(3, 2).Int(0, 12).Text(), "signal_field"},
+		"ones after the end":          {header().Int(0, 34).Int(0, 12).Int(1, 40).Text(), "signal_trailing"},
 		"a bit in the padding":        {core[:len(core)-1] + "B", "signal_trailing"},
-		"language that is no letter":  {(&bitText{}).int(2, 6).int(0, 72).int(0, 30).int(26, 6).int(0, 300).text(), "signal_field"},
+		"language that is no letter":  {(&testenv.SignalBits{}).Int(2, 6).Int(0, 72).Int(0, 30).Int(26, 6).Int(0, 300).Text(), "signal_field"},
 		"a dot and nothing":           {core + ".", "signal_truncated"},
 		"an empty segment":            {core + "..IAAA", "signal_truncated"},
 		"a segment twice":             {whole + "." + strings.SplitN(whole, ".", 2)[1], "signal_segment"},
-		"a segment nobody knows":      {core + "." + (&bitText{}).int(4, 3).int(0, 40).text(), "signal_segment"},
+		"a segment nobody knows":      {core + "." + (&testenv.SignalBits{}).Int(4, 3).Int(0, 40).Text(), "signal_segment"},
 		"the core again":              {core + "." + core, "signal_segment"},
-		"a publisher segment cut off": {core + "." + (&bitText{}).int(3, 3).int(0, 48).int(63, 6).int(0, 5).text(), "signal_truncated"},
+		"a publisher segment cut off": {core + "." + (&testenv.SignalBits{}).Int(3, 3).Int(0, 48).Int(63, 6).Int(0, 5).Text(), "signal_truncated"},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, signal.DecodeTCF, c.text, c.code) })
 	}
@@ -96,8 +97,8 @@ func TestDecodeTCFRefuses(t *testing.T) {
 // Whatever is left off at the end of a string is missed, unless it was padding.
 func TestDecodeTCFMissesEveryCut(t *testing.T) {
 	s := good()
-	s.disclosed = nil
-	whole := s.text()
+	s.Disclosed = nil
+	whole := s.Text()
 	for n := range len(whole) {
 		if _, err := signal.DecodeTCF(whole[:n]); err == nil {
 			t.Errorf("%d of %d characters are read", n, len(whole))
@@ -123,8 +124,8 @@ func refused[T any](t *testing.T, decode func(string) (*T, error), text, code st
 }
 
 func TestDecodeGPPReadsWhatWasWritten(t *testing.T) {
-	california := usSection(1, 1, 1, 1, 1, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0) + "." + (&bitText{}).int(1, 2).int(1, 1).text()
-	g, err := signal.DecodeGPP(gppString([]int{2, 5, 6, 8, 24}, good().text(), "BPSG", "1YYN", california, "GAAA"))
+	california := testenv.USSection(1, 1, 1, 1, 1, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0) + "." + (&testenv.SignalBits{}).Int(1, 2).Int(1, 1).Text()
+	g, err := signal.DecodeGPP(testenv.GPPString([]int{2, 5, 6, 8, 24}, good().Text(), "BPSG", "1YYN", california, "GAAA"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,54 +158,54 @@ func TestDecodeGPPKnowsTheLengthOfEverySection(t *testing.T) {
 			version = 2
 		}
 		twos := slices.Repeat([]int{2}, n)
-		if _, err := signal.DecodeGPP(gppString([]int{id}, usSection(version, twos...))); err != nil {
+		if _, err := signal.DecodeGPP(testenv.GPPString([]int{id}, testenv.USSection(version, twos...))); err != nil {
 			t.Errorf("section %d: %v", id, err)
 		}
-		if _, err := signal.DecodeGPP(gppString([]int{id}, usSection(version, append(twos, 2)...))); privacy.CodeOf(err) != "signal_trailing" {
+		if _, err := signal.DecodeGPP(testenv.GPPString([]int{id}, testenv.USSection(version, append(twos, 2)...))); privacy.CodeOf(err) != "signal_trailing" {
 			t.Errorf("section %d with a value more: %v", id, err)
 		}
-		if _, err := signal.DecodeGPP(gppString([]int{id}, usSection(version, twos[:n-3]...))); privacy.CodeOf(err) != "signal_truncated" {
+		if _, err := signal.DecodeGPP(testenv.GPPString([]int{id}, testenv.USSection(version, twos[:n-3]...))); privacy.CodeOf(err) != "signal_truncated" {
 			t.Errorf("section %d with three values less: %v", id, err)
 		}
-		if _, err := signal.DecodeGPP(gppString([]int{id}, usSection(version+1, append(twos, 2, 2, 2, 2)...))); err != nil {
+		if _, err := signal.DecodeGPP(testenv.GPPString([]int{id}, testenv.USSection(version+1, append(twos, 2, 2, 2, 2)...))); err != nil {
 			t.Errorf("section %d of a later version: %v", id, err)
 		}
 	}
 }
 
 func TestDecodeGPPRefuses(t *testing.T) {
-	virginia := usSection(1, slices.Repeat([]int{1}, 17)...)
-	gpc := (&bitText{}).int(1, 2).int(1, 1).text()
+	virginia := testenv.USSection(1, slices.Repeat([]int{1}, 17)...)
+	gpc := (&testenv.SignalBits{}).Int(1, 2).Int(1, 1).Text()
 	for name, c := range map[string]struct{ text, code string }{
 		"nothing":                       {"", "signal_empty"},
 		"too long":                      {strings.Repeat("A", signal.MaxText+1), "signal_too_long"},
-		"a TC string":                   {good().text(), "signal_alphabet"},
+		"a TC string":                   {good().Text(), "signal_alphabet"},
 		"another type":                  {"AAAA", "signal_version"},
 		"another version":               {"DCAA", "signal_version"},
 		"header cut off":                {"DBA", "signal_truncated"},
-		"sections that lie":             {(&bitText{}).int(3, 6).int(1, 6).int(4095, 12).int(0, 1).fibonacci(9).text() + "~" + virginia, "signal_truncated"},
-		"a section missing":             {gppString([]int{9, 12}, virginia), "signal_sections"},
-		"all sections missing":          {gppString([]int{9}), "signal_sections"},
-		"a section too many":            {gppString([]int{9}, virginia, virginia), "signal_sections"},
-		"the header as a section":       {gppString([]int{3}, virginia), "signal_unknown_section"},
-		"signal integrity":              {gppString([]int{4}, virginia), "signal_unknown_section"},
-		"a section nobody knows":        {gppString([]int{28}, virginia), "signal_unknown_section"},
-		"a range of sections":           {(&bitText{}).int(3, 6).int(1, 6).int(1, 12).int(1, 1).fibonacci(7).fibonacci(60000).text(), "signal_unknown_section"},
-		"a number without end":          {(&bitText{}).int(3, 6).int(1, 6).int(1, 12).int(0, 1).int(0, 60).text(), "signal_number"},
-		"ones after the header":         {(&bitText{}).int(3, 6).int(1, 6).int(0, 12).int(1, 6).text(), "signal_trailing"},
-		"an empty section":              {gppString([]int{9}, ""), "signal_truncated"},
-		"an empty section not read":     {gppString([]int{5}, ""), "signal_truncated"},
-		"a section of version 0":        {gppString([]int{9}, usSection(0, slices.Repeat([]int{1}, 17)...)), "signal_version"},
-		"a value of 3":                  {gppString([]int{9}, usSection(1, 3)), "signal_field"},
-		"GPC where the law has none":    {gppString([]int{9}, virginia+"."+gpc), "signal_segment"},
-		"a sub-section nobody knows":    {gppString([]int{10}, usSection(1, slices.Repeat([]int{1}, 16)...)+"."+(&bitText{}).int(2, 2).int(1, 1).text()), "signal_segment"},
-		"GPC twice":                     {gppString([]int{10}, usSection(1, slices.Repeat([]int{1}, 16)...)+"."+gpc+"."+gpc), "signal_alphabet"},
-		"GPC that goes on":              {gppString([]int{10}, usSection(1, slices.Repeat([]int{1}, 16)...)+"._"), "signal_segment"},
-		"US Privacy cut off":            {gppString([]int{6}, "1YN"), "signal_truncated"},
-		"US Privacy that goes on":       {gppString([]int{6}, "1YNNN"), "signal_trailing"},
-		"US Privacy in lower case":      {gppString([]int{6}, "1ynn"), "signal_field"},
-		"US Privacy of another version": {gppString([]int{6}, "2YNN"), "signal_version"},
-		"a TC string that is cut off":   {gppString([]int{2}, header().text()), "signal_truncated"},
+		"sections that lie":             {(&testenv.SignalBits{}).Int(3, 6).Int(1, 6).Int(4095, 12).Int(0, 1).Fibonacci(9).Text() + "~" + virginia, "signal_truncated"},
+		"a section missing":             {testenv.GPPString([]int{9, 12}, virginia), "signal_sections"},
+		"all sections missing":          {testenv.GPPString([]int{9}), "signal_sections"},
+		"a section too many":            {testenv.GPPString([]int{9}, virginia, virginia), "signal_sections"},
+		"the header as a section":       {testenv.GPPString([]int{3}, virginia), "signal_unknown_section"},
+		"signal integrity":              {testenv.GPPString([]int{4}, virginia), "signal_unknown_section"},
+		"a section nobody knows":        {testenv.GPPString([]int{28}, virginia), "signal_unknown_section"},
+		"a range of sections":           {(&testenv.SignalBits{}).Int(3, 6).Int(1, 6).Int(1, 12).Int(1, 1).Fibonacci(7).Fibonacci(60000).Text(), "signal_unknown_section"},
+		"a number without end":          {(&testenv.SignalBits{}).Int(3, 6).Int(1, 6).Int(1, 12).Int(0, 1).Int(0, 60).Text(), "signal_number"},
+		"ones after the header":         {(&testenv.SignalBits{}).Int(3, 6).Int(1, 6).Int(0, 12).Int(1, 6).Text(), "signal_trailing"},
+		"an empty section":              {testenv.GPPString([]int{9}, ""), "signal_truncated"},
+		"an empty section not read":     {testenv.GPPString([]int{5}, ""), "signal_truncated"},
+		"a section of version 0":        {testenv.GPPString([]int{9}, testenv.USSection(0, slices.Repeat([]int{1}, 17)...)), "signal_version"},
+		"a value of 3":                  {testenv.GPPString([]int{9}, testenv.USSection(1, 3)), "signal_field"},
+		"GPC where the law has none":    {testenv.GPPString([]int{9}, virginia+"."+gpc), "signal_segment"},
+		"a sub-section nobody knows":    {testenv.GPPString([]int{10}, testenv.USSection(1, slices.Repeat([]int{1}, 16)...)+"."+(&testenv.SignalBits{}).Int(2, 2).Int(1, 1).Text()), "signal_segment"},
+		"GPC twice":                     {testenv.GPPString([]int{10}, testenv.USSection(1, slices.Repeat([]int{1}, 16)...)+"."+gpc+"."+gpc), "signal_alphabet"},
+		"GPC that goes on":              {testenv.GPPString([]int{10}, testenv.USSection(1, slices.Repeat([]int{1}, 16)...)+"._"), "signal_segment"},
+		"US Privacy cut off":            {testenv.GPPString([]int{6}, "1YN"), "signal_truncated"},
+		"US Privacy that goes on":       {testenv.GPPString([]int{6}, "1YNNN"), "signal_trailing"},
+		"US Privacy in lower case":      {testenv.GPPString([]int{6}, "1ynn"), "signal_field"},
+		"US Privacy of another version": {testenv.GPPString([]int{6}, "2YNN"), "signal_version"},
+		"a TC string that is cut off":   {testenv.GPPString([]int{2}, header().Text()), "signal_truncated"},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, signal.DecodeGPP, c.text, c.code) })
 	}
@@ -212,11 +213,11 @@ func TestDecodeGPPRefuses(t *testing.T) {
 
 // What a string claims costs nothing: the most that 64 KiB can claim stays within a small multiple of them.
 func TestDecodeAllocatesByWhatIsThere(t *testing.T) {
-	claims := header().int(65535, 16).int(1, 1).int(4095, 12)
-	for len(claims.bits) < 6*(signal.MaxText-8) {
-		claims.int(1, 1).int(1, 16).int(65535, 16)
+	claims := header().Int(65535, 16).Int(1, 1).Int(4095, 12)
+	for claims.Len() < 6*(signal.MaxText-8) {
+		claims.Int(1, 1).Int(1, 16).Int(65535, 16)
 	}
-	text := claims.text()
+	text := claims.Text()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, _ = signal.DecodeTCF(text)

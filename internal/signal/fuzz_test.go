@@ -7,6 +7,7 @@ import (
 
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/signal"
+	"github.com/consentry/consentry/internal/testenv"
 )
 
 // wellRefused: an error is typed, says nothing of the string, and comes with no result.
@@ -20,10 +21,10 @@ func wellRefused[T any](t *testing.T, got *T, err error) {
 // FuzzTCF: nothing panics, what is refused is refused well, and sets that were read hold what they list.
 func FuzzTCF(f *testing.F) {
 	s := good()
-	f.Add(s.text())
-	s.features, s.publisher, s.restrictions, s.purposeOne = []int{2}, []int{1, 2}, [][3]int{{1, 1, 9}, {2, 0, 65535}}, true
-	f.Add(s.text())
-	f.Add((tcString{}).text() + ".QAAA")
+	f.Add(s.Text())
+	s.Features, s.Publisher, s.Restrictions, s.PurposeOne = []int{2}, []int{1, 2}, [][3]int{{1, 1, 9}, {2, 0, 65535}}, true
+	f.Add(s.Text())
+	f.Add((testenv.TCString{}).Text() + ".QAAA")
 	f.Add("C.")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := signal.DecodeTCF(text)
@@ -47,10 +48,10 @@ func FuzzTCF(f *testing.F) {
 
 // FuzzGPP: nothing panics, what is refused is refused well, and every section has a name.
 func FuzzGPP(f *testing.F) {
-	f.Add(gppString([]int{2, 6}, good().text(), "1YNN"))
-	f.Add(gppString([]int{7, 8}, usSection(2, slices.Repeat([]int{1}, 32)...)+".YA", usSection(1, slices.Repeat([]int{2}, 20)...)))
-	f.Add(gppString([]int{5, 11, 27}, "BPSG", usSection(1, slices.Repeat([]int{1}, 18)...), "A"))
-	f.Add((&bitText{}).int(3, 6).int(1, 6).int(1, 12).int(1, 1).fibonacci(5).fibonacci(1).text() + "~B~1---")
+	f.Add(testenv.GPPString([]int{2, 6}, good().Text(), "1YNN"))
+	f.Add(testenv.GPPString([]int{7, 8}, testenv.USSection(2, slices.Repeat([]int{1}, 32)...)+".YA", testenv.USSection(1, slices.Repeat([]int{2}, 20)...)))
+	f.Add(testenv.GPPString([]int{5, 11, 27}, "BPSG", testenv.USSection(1, slices.Repeat([]int{1}, 18)...), "A"))
+	f.Add((&testenv.SignalBits{}).Int(3, 6).Int(1, 6).Int(1, 12).Int(1, 1).Fibonacci(5).Fibonacci(1).Text() + "~B~1---")
 	f.Fuzz(func(t *testing.T, text string) {
 		g, err := signal.DecodeGPP(text)
 		if err != nil {

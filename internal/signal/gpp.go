@@ -106,3 +106,13 @@ func decodeSection(id int, body string) (Section, error) {
 	}
 	return section, err
 }
+
+// TCF gives the TC string in the section of the EU, nil when there is none.
+func (g *GPP) TCF() *TCF {
+	for _, section := range g.Sections {
+		if section.TCF != nil {
+			return section.TCF
+		}
+	}
+	return nil
+}

@@ -27,7 +27,7 @@ var (
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
 			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend,
-			"idempotency": {"SELECT", "INSERT", "DELETE"}, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
+			"idempotency": {"SELECT", "INSERT", "DELETE"}, "subject_signal": readAndAppend, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
 		},
 		"consentry_reader": readerGrants(),
 	}
@@ -71,7 +71,7 @@ func TestRolesRefuseChangesOfTheLedger(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
 	app := connect(t, testenv.Login(t, db.url, "consentry_app"))
-	for _, table := range []string{"consent_record", "consent_receipt", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page"} {
+	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page"} {
 		var column string
 		if err := db.owner.QueryRow(t.Context(), `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum = 1`, table).Scan(&column); err != nil {
 			t.Fatal(err)
