@@ -9,11 +9,11 @@ import (
 // itself defines. Whatever else stands in a location was made up by the caller. A test
 // compares them with the OpenAPI document.
 var words = []string{
-	"Idempotency-Key", "If-Match", "action", "age_band", "attributes", "body", "by", "channel", "client", "collected_at", "comment", "consent",
-	"content", "country", "cursor", "entry", "expires_at", "explicit", "from", "header", "id", "identifier", "identifiers", "limit", "limit_sensitive",
-	"method", "notice_version", "object", "objected", "occurred_at", "opt_out_signal", "part", "path", "purpose", "query", "reason", "regime",
-	"restricted", "revision", "roles", "separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects",
-	"title", "to", "type", "until", "value", "verified",
+	"Idempotency-Key", "If-Match", "Sec-GPC", "action", "age_band", "attributes", "body", "by", "channel", "client", "collected_at", "comment",
+	"consent", "content", "country", "cursor", "entry", "expires_at", "explicit", "from", "gpc", "gpp", "header", "id", "identifier", "identifiers",
+	"limit", "limit_sensitive", "method", "notice_version", "object", "objected", "occurred_at", "opt_out_signal", "part", "path", "purpose", "query",
+	"reason", "regime", "restricted", "revision", "roles", "separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only",
+	"subject", "subjects", "tcf", "title", "to", "type", "until", "value", "verified",
 }
 
 // safeLocation gives a location back if each of its parts is one of the API's words or the index of

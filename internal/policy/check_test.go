@@ -397,7 +397,12 @@ func TestProblemsOfTables(t *testing.T) {
 		"/data/attributes/email":                       func(d table) { row(d, "attributes", "email")["classification"] = odd },
 		"/data/attributes/email/derived_from":          func(d table) { row(d, "attributes", "email")["derived_from"] = odd },
 		"/data/attributes/email/derived_from/0":        func(d table) { row(d, "attributes", "email")["derived_from"] = []any{odd} },
-		"/data/purposes":                               func(d table) { delete(d, "purposes") },
+		"/data/signals/gpc/0":                          func(d table) { row(d, "signals")["gpc"] = []any{odd} },
+		"/data/signals/tcf/regimes/0":                  func(d table) { row(d, "signals", "tcf")["regimes"] = []any{odd} },
+		"/data/signals/tcf/purposes/marketing.fax": func(d table) {
+			row(d, "signals", "tcf", "purposes")["marketing.fax"] = table{"consents": []any{1}, "special_features": []any{}}
+		},
+		"/data/purposes": func(d table) { delete(d, "purposes") },
 		"/data/purposes/marketing.email/basis/lgpd": func(d table) {
 			row(d, "purposes", "marketing.email", "basis")["lgpd"] = "consent"
 			delete(row(d, "regimes", "laws"), "lgpd")

@@ -32,6 +32,8 @@ func tableProblems(data map[string]any) []Problem {
 	check.rows("purpose.schema.json", "purposes")
 	check.rows("client.schema.json", "clients")
 	check.rows("law.schema.json", "regimes", "laws")
+	check.document("signals.schema.json", "signals")
+	check.signals()
 	check.attributes()
 	check.bases()
 	check.grants()
