@@ -35,7 +35,7 @@ denials_of[attribute] contains "policy_error" if {
 
 known(attribute) if is_object(data.attributes[attribute])
 
-granted if grants.granted(input.caller.client, input.purpose)
+granted if grants.granted_to(facts.client, input.purpose)
 
 # A state that lacks a field, or holds something else in it, permits nothing: most rules
 # ask whether something stands against a release, and a gap must not answer no.

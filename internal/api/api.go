@@ -135,6 +135,7 @@ func (a *API) routes() {
 	a.decisionRoutes()
 	a.policyDraftRoutes()
 	a.policyRevisionRoutes()
+	a.previewRoutes()
 	a.auditRoutes()
 	a.healthRoutes()
 }

@@ -41,6 +41,7 @@ const (
 	ActionDraftApprove   Action = "policy.draft.approve"
 	ActionDraftReject    Action = "policy.draft.reject"
 	ActionDraftAbandon   Action = "policy.draft.abandon"
+	ActionPolicyPreview  Action = "policy.preview"
 	ActionPolicyPublish  Action = "policy.publish"
 	ActionPolicyRollback Action = "policy.rollback"
 )

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -69,15 +70,38 @@ func openState(subject *keyring.Subject, row *store.Subject) (state, error) {
 // where they live unless one was set, the consent as it stands now, and what they object to or were
 // opted out of since.
 func (s *Service) policyState(revision privacy.RevisionID, purpose privacy.PurposeName, st state, standing privacy.Standing, consent store.ConsentState, now time.Time) privacy.SubjectState {
+	home := s.residence(st, now)
+	subject := home.state(purpose, standing, consent, now)
+	subject.Regime = home.regimeUnder(s.policy, revision)
+	return subject
+}
+
+// residence is what the sealed state tells a policy, in values that can be compared: most people share theirs.
+type residence struct {
+	country, region string
+	regime          privacy.Regime // "" unless set by the source
+	age             privacy.AgeBand
+}
+
+func (s *Service) residence(st state, now time.Time) residence {
 	facts := s.catalogue.Facts(func(name privacy.AttributeName) (privacy.Cleartext, bool) {
 		value, ok := st.values[name]
 		return value, ok
 	})
+	return residence{country: facts.Country, region: facts.Region, regime: st.regime, age: privacy.AgeBandAt(facts.Born, now)}
+}
+
+// regimeUnder gives the law that a revision puts a residence under.
+func (r residence) regimeUnder(engine *policy.Engine, revision privacy.RevisionID) privacy.Regime {
+	return engine.Regime(revision, r.country, r.region, r.regime)
+}
+
+// state gives the policy state but for its regime, on which revisions may differ.
+func (r residence) state(purpose privacy.PurposeName, standing privacy.Standing, consent store.ConsentState, now time.Time) privacy.SubjectState {
 	given := givenConsent(consent, now)
 	return privacy.SubjectState{
-		Regime:         s.policy.Regime(revision, facts.Country, facts.Region, st.regime),
-		Country:        facts.Country,
-		AgeBand:        privacy.AgeBandAt(facts.Born, now),
+		Country:        r.country,
+		AgeBand:        r.age,
 		Objected:       standing.Objected(purpose, given),
 		OptOutSignal:   standing.OptedOut(given),
 		LimitSensitive: standing.LimitedSensitive(given),

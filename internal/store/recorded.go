@@ -73,3 +73,49 @@ func scanRecorded(row pgx.Row) (RecordedDecision, error) {
 	d.Entry, err = audit.ParseEntryName(entry)
 	return d, err
 }
+
+// PeopleAlike is people whose recorded decisions fall into the same groups.
+type PeopleAlike struct {
+	Groups []int32
+	People int
+}
+
+// PeopleByDecision counts the distinct people whom recorded decisions since a time were about, by the groups that the
+// decisions belong to. Decisions without a group are left out.
+func (s *Store) PeopleByDecision(ctx context.Context, since time.Time, groupOf map[audit.Hash]int32) ([]PeopleAlike, error) {
+	hashes, groups := make([][]byte, 0, len(groupOf)), make([]int32, 0, len(groupOf))
+	for hash, group := range groupOf {
+		hashes, groups = append(hashes, hash[:]), append(groups, group)
+	}
+	if len(hashes) == 0 {
+		return nil, nil
+	}
+	var people []PeopleAlike
+	err := s.readAll(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT p.groups, count(*) FROM (
+				SELECT e.subject_id, array_agg(DISTINCT d.in_group ORDER BY d.in_group) AS groups
+				FROM audit_entry e JOIN unnest($1::bytea[], $2::integer[]) AS d (hash, in_group) ON e.decision_hash = d.hash
+				WHERE e.at >= $3 AND e.batch_id >= $4 AND e.subject_id IS NOT NULL
+				GROUP BY e.subject_id
+			) p GROUP BY p.groups`, hashes, groups, since, batchesFrom(since.Add(-batchSlack)))
+		if err != nil {
+			return err
+		}
+		people, err = pgx.CollectRows(rows, pgx.RowToStructByPos[PeopleAlike])
+		return err
+	})
+	return people, wrap(err, "count people by decision")
+}
+
+// readAll runs a statement that looks at many rows at once, which the settings of the pool are not made for: see Open.
+func (s *Store) readAll(ctx context.Context, read func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		for _, setting := range []string{"enable_hashjoin", "enable_seqscan"} {
+			if _, err := tx.Exec(ctx, "SET LOCAL "+setting+" = on"); err != nil {
+				return err
+			}
+		}
+		return read(tx)
+	})
+}

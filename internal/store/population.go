@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Person is what policies look at in one subject, for every purpose at once, as it stood at one moment.
+type Person struct {
+	Subject  Subject
+	Consents []ConsentState // one for each purpose they ever decided about
+}
+
+// SubjectRange is a run of subject ids: those after one, up to and with another.
+type SubjectRange struct{ After, To privacy.SubjectID }
+
+// populationPage is how many people a range holds.
+const populationPage = 2000
+
+// lastSubject is no less than any id.
+var lastSubject = privacy.SubjectID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// SubjectRanges cuts the population into ranges of like size, which can be read side by side.
+func (s *Store) SubjectRanges(ctx context.Context) iter.Seq2[SubjectRange, error] {
+	return func(yield func(SubjectRange, error) bool) {
+		for next := (SubjectRange{}); ; next.After = next.To {
+			err := s.pool.QueryRow(ctx, `SELECT subject_id FROM subject WHERE subject_id > $1 ORDER BY subject_id OFFSET $2 LIMIT 1`, [16]byte(next.After), populationPage-1).Scan((*[16]byte)(&next.To))
+			if isNoRows(err) {
+				yield(SubjectRange{next.After, lastSubject}, nil)
+				return
+			}
+			if !yield(next, wrap(err, "divide the population")) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Population reads the people of a range, each by one statement's snapshot. What it lends is good until the next is asked for.
+func (s *Store) Population(ctx context.Context, in SubjectRange) iter.Seq2[*Person, error] {
+	return func(yield func(*Person, error) bool) {
+		rows, err := s.pool.Query(ctx, selectPopulation, [16]byte(in.After), [16]byte(in.To))
+		if err != nil {
+			yield(nil, wrap(err, "read the population"))
+			return
+		}
+		defer rows.Close()
+		reader := populationReader{rows: rows}
+		for reader.next() {
+			if !yield(&reader.person, nil) {
+				return
+			}
+		}
+		if err := wrap(reader.err, "read the population"); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// A subject's rows come one after the other: one for each purpose, or a single one without. The columns stand where
+// selectSnapshots has them, but for the purpose.
+const selectPopulation = `
+	SELECT s.subject_id, c.purpose, s.version, s.state, s.key_slot, ` + selectStanding + `,
+		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version
+	FROM subject s LEFT JOIN consent_state c ON c.subject_id = s.subject_id
+	WHERE s.subject_id > $1 AND s.subject_id <= $2
+	ORDER BY s.subject_id`
+
+const colPurpose = colAttribute
+
+// populationReader gathers the rows of each person.
+type populationReader struct {
+	rows   pgx.Rows
+	person Person
+	ahead  bool // the current row is of the next person
+	err    error
+}
+
+// next moves on to another person.
+func (r *populationReader) next() bool {
+	if !r.ahead && !r.rows.Next() {
+		r.err = r.rows.Err()
+		return false
+	}
+	r.ahead = false
+	if r.err = r.begin(r.rows.RawValues()); r.err != nil {
+		return false
+	}
+	for {
+		if r.err = r.consent(r.rows.RawValues()); r.err != nil {
+			return false
+		}
+		if !r.rows.Next() {
+			r.err = r.rows.Err()
+			return r.err == nil
+		}
+		if privacy.SubjectID(r.rows.RawValues()[colSubject]) != r.person.Subject.ID {
+			r.ahead = true
+			return true
+		}
+	}
+}
+
+func (r *populationReader) begin(row [][]byte) (err error) {
+	r.person.Consents = r.person.Consents[:0]
+	r.person.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])),
+		Version: uint32(rawInt64(row[colVersion])), State: append(r.person.Subject.State[:0], row[colSealed]...)} //nolint:gosec // bounded by a check constraint
+	r.person.Subject.Standing, err = readStanding(row[colStanding])
+	return err
+}
+
+func (r *populationReader) consent(row [][]byte) error {
+	if row[colPurpose] == nil {
+		return nil
+	}
+	r.person.Consents = append(r.person.Consents, ConsentState{Purpose: privacy.PurposeName(row[colPurpose])})
+	return readConsent(r.rows, row, &r.person.Consents[len(r.person.Consents)-1])
+}
