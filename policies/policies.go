@@ -20,6 +20,7 @@
 //	automation.rego     decisions without a human
 //	matrix.rego         attribute × purpose → mode
 //	facts.rego          what the others read: purpose, client, law, basis, age
+//	giving.rego         may a consent be recorded the way it was given
 //	grants.rego         which client may ask for which purpose
 //	authz.rego          who may call which operation
 //

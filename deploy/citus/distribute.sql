@@ -19,6 +19,8 @@ SET LOCAL citus.multi_shard_modify_mode = 'sequential';
 -- Small, read by every request, the same on every node.
 SELECT create_reference_table('revision');
 SELECT create_reference_table('publication');
+SELECT create_reference_table('notice');
+SELECT create_reference_table('notice_draft');
 SELECT create_reference_table('policy_draft');
 
 -- By subject, side by side. What is referred to comes first.
@@ -29,6 +31,7 @@ SELECT create_distributed_table('consent_record', 'subject_id', colocate_with =>
 SELECT create_distributed_table('consent_receipt', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_state', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('subject_signal', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('consent_evidence', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('change', 'subject_id', colocate_with => 'subject');
 
 -- By what they are looked up with, and by the batch they are written in.

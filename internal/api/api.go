@@ -104,6 +104,7 @@ func humaConfig(version string) huma.Config {
 	config.Tags = []*huma.Tag{
 		{Name: "subjects", Description: "Profiles come in, are found, and are corrected."},
 		{Name: "consent", Description: "What subjects decided about purposes: the ledger and where it leaves them."},
+		{Name: "notices", Description: "What people are shown before they decide, version by version."},
 		{Name: "disclosure", Description: "Asking for attributes for a purpose, and why the answer is what it is."},
 		{Name: "policy", Description: "The life of a policy: draft, test, approve by somebody else, publish, roll back."},
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
@@ -131,6 +132,7 @@ func (a *API) routes() {
 	a.consentRoutes()
 	a.receiptRoutes()
 	a.signalRoutes()
+	a.noticeRoutes()
 	a.disclosureRoutes()
 	a.decisionRoutes()
 	a.policyDraftRoutes()

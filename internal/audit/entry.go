@@ -27,6 +27,9 @@ const (
 	ActionConsentLift      Action = "consent.lift"
 	ActionReceiptIssue     Action = "receipt.issue" // afterwards; the receipt of a record is otherwise part of it
 	ActionSignalReceive    Action = "signal.receive"
+	ActionConsentRebuild   Action = "consent.rebuild" // the state of a subject, from their ledger
+	ActionNoticeWrite      Action = "notice.write"
+	ActionNoticePublish    Action = "notice.publish"
 	ActionDecisionExplain  Action = "decision.explain"
 	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
 )

@@ -11,9 +11,11 @@ import (
 // duration without hours, such as P3Y or P18M.
 type Period struct{ Years, Months, Days int }
 
+var period = regexp.MustCompile(`^P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,4})D)?$`)
+
 // ParsePeriod reads P[nY][nM][nW][nD] with at least one part. Numbers have at most four digits.
 func ParsePeriod(text string) (Period, error) {
-	parts := regexp.MustCompile(`^P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,4})D)?$`).FindStringSubmatch(text)
+	parts := period.FindStringSubmatch(text)
 	if parts == nil || text == "P" {
 		return Period{}, fmt.Errorf("a period is written as P3Y, P18M or P90D")
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -20,8 +22,13 @@ type Consent struct {
 	By          privacy.ConsentBy // "" for self
 	Channel     string
 	Method      string
-	OccurredAt  time.Time // zero: now
-	ExpiresAt   time.Time // zero: does not expire
+	OccurredAt  time.Time         // zero: now
+	ExpiresAt   time.Time         // zero: as the purpose says
+	Notice      NoticeRef         // what was shown; zero: nothing is known of it
+	Locale      string            // in which language; "" when not said
+	Evidence    privacy.Cleartext // a JSON text; empty: none
+	// Record names the record, so that it is put on the ledger once however often it comes; zero: a fresh one.
+	Record [16]byte
 }
 
 // Recorded is the record made and where it leaves the subject on the purpose. Objected tells whether
@@ -32,6 +39,7 @@ type Recorded struct {
 	Purpose  privacy.PurposeName   `json:"purpose"`
 	Status   privacy.ConsentStatus `json:"status,omitempty"`
 	Objected bool                  `json:"objected"`
+	AskAgain bool                  `json:"ask_again,omitempty" doc:"What was granted does not count any more, because it has run out or rests on a notice older than the policy accepts."`
 	Receipt  string                `json:"receipt,omitempty" doc:"The signed receipt, a compact JWS. Left out when the keyring was away while permission was taken back; GET /v1/receipts/{id} gives it later."`
 }
 
@@ -41,71 +49,74 @@ const clockSkew = time.Minute
 // RecordConsent appends to the subject's ledger and folds the record into their state, in one
 // transaction: once it returns, every read that starts later sees it.
 func (s *Service) RecordConsent(ctx context.Context, caller Caller, ref SubjectRef, consent Consent, once Once) (Recorded, error) {
-	record, err := s.consentRecord(caller, consent, s.instant())
-	if err != nil {
-		return Recorded{}, err
-	}
-	// The purpose first: what is wrong with a call must not depend on whether somebody is known.
-	revision, err := s.revision(ctx)
-	if err != nil {
-		return Recorded{}, err
-	}
-	known := s.scopeKnown(revision, consent)
-	if !known && consent.Action == privacy.ActionGrant {
-		return Recorded{}, errUnknownPurpose
-	}
-	id, err := s.Subject(ctx, caller, ref)
-	if err != nil && !known && privacy.KindOf(err) == privacy.KindNotFound {
-		err = errUnknownPurpose
-	}
-	if err != nil {
-		return Recorded{}, err
-	}
-	signed, err := s.signRecord(ctx, revision, id, &record)
-	if err != nil {
-		return Recorded{}, err
-	}
-	var recorded Recorded
-	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
-		row, err := tx.LockSubject(ctx, id)
-		if err != nil {
-			return err
-		}
-		record := record                // the transaction may run again
-		record.RecordedAt = s.instant() // after the wait for the lock: the ledger's times follow its order
-		states, err := tx.ConsentStates(ctx, id)
-		if err != nil {
-			return err
-		}
-		ledger := ledger{tx: tx, id: id, standing: row.Standing, states: states}
-		if !known && !ledger.mentions(record) {
-			return errUnknownPurpose
-		}
-		if err := ledger.append(ctx, record); err != nil {
-			return err
-		}
-		if err := ledger.tell(ctx, record); err != nil {
-			return err
-		}
-		if signed != "" {
-			if err := tx.PutReceipt(ctx, id, record.ID, signed); err != nil {
-				return err
-			}
-		}
-		recorded = ledger.answer(record, record.RecordedAt)
-		recorded.Receipt = signed
-		batch, err := s.newBatch(record.RecordedAt, []audit.Draft{{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose}})
-		if err != nil {
-			return err
-		}
-		return tx.AppendAudit(ctx, batch)
-	})
-	return recorded, err
+	return s.recordConsent(ctx, &recording{service: s, caller: caller, ref: ref, consent: consent, once: once})
 }
 
-// scopeKnown reports whether the policy in force knows what the consent is about: its purpose or, of
+// TakeConsent is RecordConsent for a caller of whom it is yet to be decided whether they may: that is decided by the revision
+// that the write itself finds in force.
+func (s *Service) TakeConsent(ctx context.Context, caller Caller, ref SubjectRef, consent Consent, once Once) (Recorded, error) {
+	return s.recordConsent(ctx, &recording{service: s, caller: caller, ref: ref, consent: consent, once: once, operation: "consents-record"})
+}
+
+// consentRecord makes the record of a consent, as of now.
+func (s *Service) consentRecord(caller Caller, c *Consent, at time.Time) (*store.ConsentRecord, error) {
+	occurred, err := checkConsent(c, at)
+	if err != nil {
+		return nil, err
+	}
+	scopes := slices.Clone(c.SeparateFor)
+	slices.Sort(scopes)
+	id := c.Record
+	if id == ([16]byte{}) {
+		if id, err = s.newID(); err != nil {
+			return nil, err
+		}
+	}
+	return &store.ConsentRecord{ID: id, Purpose: c.Purpose, Action: c.Action, Explicit: c.Explicit, SeparateFor: slices.Compact(scopes), By: cmp.Or(c.By, privacy.BySelf),
+		Channel: c.Channel, Method: c.Method, OccurredAt: occurred, ExpiresAt: c.ExpiresAt.UTC().Truncate(time.Microsecond), RecordedBy: caller.Client, RecordedAt: at,
+		Notice: c.Notice, Locale: c.Locale}, nil
+}
+
+// checkConsent refuses what cannot be, whoever it is about and whatever the policy, and says when it happened.
+func checkConsent(c *Consent, at time.Time) (occurred time.Time, err error) {
+	if !slices.Contains(privacy.ConsentActions(), c.Action) {
+		return at, privacy.Invalid("unknown_action", "the action is grant, deny, withdraw, object or lift")
+	}
+	if c.Action.AboutObjection() && !privacy.ObjectionScope(c.Purpose).Valid() {
+		return at, privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
+	}
+	occurred = at
+	if !c.OccurredAt.IsZero() {
+		occurred = c.OccurredAt.UTC().Truncate(time.Microsecond)
+	}
+	if occurred.After(at.Add(clockSkew)) {
+		return at, privacy.Invalid("consent_in_future", "occurred_at lies in the future")
+	}
+	if !c.ExpiresAt.IsZero() && (c.Action != privacy.ActionGrant || !c.ExpiresAt.After(occurred)) {
+		return at, privacy.Invalid("invalid_expiry", "expires_at belongs to a grant and lies after occurred_at")
+	}
+	if c.By != "" && c.By != privacy.BySelf && c.By != privacy.ByGuardian {
+		return at, privacy.Invalid("unknown_giver", "a consent is given by self or by a guardian")
+	}
+	return occurred, checkEvidence(c.Evidence)
+}
+
+// lastAsUsual gives a grant that names no end the one that the purpose has.
+func (s *Service) lastAsUsual(record *store.ConsentRecord, purpose *policy.Purpose) error {
+	if record.Action != privacy.ActionGrant || !record.ExpiresAt.IsZero() || purpose.Lifetime == "" {
+		return nil
+	}
+	lifetime, err := catalogue.ParsePeriod(purpose.Lifetime)
+	if err != nil || lifetime.IsZero() {
+		return privacy.Unavailable(err, "policy_unavailable", "the policy in force gives the purpose a lifetime that is none; an officer must correct it")
+	}
+	record.ExpiresAt = lifetime.After(record.OccurredAt)
+	return nil
+}
+
+// scopeKnown reports whether a revision knows what the consent is about: its purpose or, of
 // an objection to more than that, some purpose it reaches.
-func (s *Service) scopeKnown(revision privacy.RevisionID, consent Consent) bool {
+func (s *Service) scopeKnown(revision privacy.RevisionID, consent *Consent) bool {
 	scope := privacy.ObjectionScope(consent.Purpose)
 	if _, single := scope.Purpose(); single || !consent.Action.AboutObjection() {
 		return s.policy.PurposeKnown(revision, consent.Purpose)
@@ -116,37 +127,6 @@ func (s *Service) scopeKnown(revision privacy.RevisionID, consent Consent) bool 
 		}
 	}
 	return false
-}
-
-func (s *Service) consentRecord(caller Caller, c Consent, at time.Time) (store.ConsentRecord, error) {
-	if !slices.Contains(privacy.ConsentActions(), c.Action) {
-		return store.ConsentRecord{}, privacy.Invalid("unknown_action", "the action is grant, deny, withdraw, object or lift")
-	}
-	if c.Action.AboutObjection() && !privacy.ObjectionScope(c.Purpose).Valid() {
-		return store.ConsentRecord{}, privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
-	}
-	occurred := at
-	if !c.OccurredAt.IsZero() {
-		occurred = c.OccurredAt.UTC().Truncate(time.Microsecond)
-	}
-	if occurred.After(at.Add(clockSkew)) {
-		return store.ConsentRecord{}, privacy.Invalid("consent_in_future", "occurred_at lies in the future")
-	}
-	if !c.ExpiresAt.IsZero() && (c.Action != privacy.ActionGrant || !c.ExpiresAt.After(occurred)) {
-		return store.ConsentRecord{}, privacy.Invalid("invalid_expiry", "expires_at belongs to a grant and lies after occurred_at")
-	}
-	by := cmp.Or(c.By, privacy.BySelf)
-	if by != privacy.BySelf && by != privacy.ByGuardian {
-		return store.ConsentRecord{}, privacy.Invalid("unknown_giver", "a consent is given by self or by a guardian")
-	}
-	scopes := slices.Clone(c.SeparateFor)
-	slices.Sort(scopes)
-	id, err := s.newID()
-	if err != nil {
-		return store.ConsentRecord{}, err
-	}
-	return store.ConsentRecord{ID: id, Purpose: c.Purpose, Action: c.Action, Explicit: c.Explicit, SeparateFor: slices.Compact(scopes), By: by,
-		Channel: c.Channel, Method: c.Method, OccurredAt: occurred, ExpiresAt: c.ExpiresAt.UTC().Truncate(time.Microsecond), RecordedBy: caller.Client, RecordedAt: at}, nil
 }
 
 func consentAction(action privacy.ConsentAction) audit.Action {
@@ -162,6 +142,44 @@ func consentAction(action privacy.ConsentAction) audit.Action {
 	default:
 		return audit.ActionConsentWithdraw
 	}
+}
+
+// Stands is where a subject stands: on each purpose they ever decided about, and as a whole.
+type Stands struct {
+	Consents []PurposeStands
+	Standing privacy.Standing
+}
+
+// PurposeStands is where a subject stands on one purpose, as of now.
+type PurposeStands struct {
+	store.ConsentState
+	Objected bool
+	AskAgain bool
+}
+
+// Stands says where a subject stands, under the policy in force.
+func (s *Service) Stands(ctx context.Context, id privacy.SubjectID) (Stands, error) {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return Stands{}, err
+	}
+	standing, states, exists, err := s.store.Stands(ctx, id)
+	if err == nil && !exists {
+		err = errNoSubject
+	}
+	if err != nil {
+		return Stands{}, err
+	}
+	now := s.instant()
+	stands := Stands{Standing: standing, Consents: make([]PurposeStands, len(states))}
+	for i, state := range states {
+		purpose, _ := s.policy.Purpose(revision, state.Purpose)
+		given := givenConsent(state, now)
+		again := askAgain(&state, given.Status, purpose.MinimumNoticeVersion)
+		state.Status = given.Status
+		stands.Consents[i] = PurposeStands{ConsentState: state, Objected: standing.Objected(state.Purpose, given), AskAgain: again}
+	}
+	return stands, nil
 }
 
 // Consents lists where a subject stands, expiry worked out as of now.

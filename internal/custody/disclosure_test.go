@@ -241,7 +241,7 @@ func TestDiscloseNothingOfATamperedDatabase(t *testing.T) {
 		"another's slot":          {`UPDATE subject a SET key_slot = b.key_slot FROM subject b WHERE a.subject_id = ` + mine + ` AND b.subject_id = ` + hers, "sealed_value_not_authentic"},
 		"a slot of no page":       {`UPDATE subject SET key_slot = 999999 WHERE subject_id = ` + mine, "key_page_missing"},
 		"a value as the state":    {`UPDATE subject s SET state = a.sealed FROM attribute_value a WHERE a.subject_id = s.subject_id AND a.attribute_id = 2 AND s.subject_id = ` + mine, "sealed_value_not_authentic"},
-		"a policy without a body": {`UPDATE publication SET revision_id = (SELECT revision_id FROM revision WHERE content = 'x')`, "policy_unavailable"},
+		"a policy without a body": {`INSERT INTO publication (number, revision_id, published_by, published_at) SELECT 99, revision_id, 'test', now() FROM revision WHERE content = 'x'`, "policy_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,17 +8,8 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// tell puts the event of a record that was appended into the outbox. A grant that changed nothing, such as one
-// older than the withdrawal it follows, is no event.
-func (l *ledger) tell(ctx context.Context, record store.ConsentRecord) error {
-	event, ok := l.event(record)
-	if !ok {
-		return nil
-	}
-	return l.tx.AppendChange(ctx, event)
-}
-
-// event is what a record leads to. It has the name of the record, so that it is the same however
+// event is what a record leads to. A grant that changed nothing, such as one older than the withdrawal it
+// follows, is no event. It has the name of the record, so that it is the same however
 // often it is sent.
 func (l *ledger) event(record store.ConsentRecord) (privacy.Event, bool) {
 	event := privacy.Event{ID: record.ID, At: record.RecordedAt, Subject: l.id, Purpose: record.Purpose, Detail: privacy.EventDetail{Record: formatID(record.ID)}}

@@ -28,7 +28,7 @@ func foldConsent(current store.ConsentState, exists bool, record store.ConsentRe
 	}
 	status, _ := record.Action.Status()
 	return store.ConsentState{Purpose: record.Purpose, Seq: record.Seq, Status: status, Explicit: record.Explicit, SeparateFor: record.SeparateFor,
-		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, UpdatedAt: record.RecordedAt}
+		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, Notice: record.Notice, UpdatedAt: record.RecordedAt}
 }
 
 // foldObjection gives the standing after an objection or its lifting. Like a withdrawal, an objection

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -23,22 +24,17 @@ type Once struct {
 // writeOnce runs a write in a transaction. With a key, an answer given before is read into answer
 // instead of writing again, and the answer of a first write is kept beside it.
 func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
-	if once.Key == "" {
+	key := s.idempotencyKey(once)
+	if key == nil {
 		return s.store.Write(ctx, work)
 	}
-	// Callers make keys up from what they have at hand, an email address for instance: only a keyed hash is kept.
-	name := s.keyring.Fingerprint([]byte("key\n" + once.Key))
-	key := store.IdempotencyKey{Client: once.Client, Key: hex.EncodeToString(name[:]), Fingerprint: s.keyring.Fingerprint(append([]byte(once.Operation+"\n"), once.Request...))}
 	return s.store.Write(ctx, func(tx *store.Tx) error {
-		earlier, ok, err := tx.Recall(ctx, key)
+		earlier, ok, err := tx.Recall(ctx, *key)
 		if err != nil {
 			return err
 		}
 		if ok {
-			if err := json.Unmarshal(earlier.Body, answer); err != nil {
-				return privacy.Internal(err, "read a kept answer")
-			}
-			return nil
+			return recall(earlier.Body, answer)
 		}
 		if err := work(tx); err != nil {
 			return err
@@ -47,7 +43,7 @@ func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work fun
 		if err != nil {
 			return privacy.Internal(err, "keep an answer")
 		}
-		return tx.Remember(ctx, key, store.Answer{Status: http.StatusOK, Body: body}, s.instant())
+		return tx.Remember(ctx, *key, store.Answer{Status: http.StatusOK, Body: body}, s.instant())
 	})
 }
 
@@ -61,6 +57,37 @@ func (s *Service) answered(ctx context.Context, once Once, answer any) (bool, er
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// idempotencyKey names a write for the store, nil when it may happen more than once.
+func (s *Service) idempotencyKey(once Once) *store.IdempotencyKey {
+	if once.Key == "" {
+		return nil
+	}
+	// Callers make keys up from what they have at hand, an email address for instance: only a keyed hash is kept.
+	name := s.keyring.Fingerprint([]byte("key\n" + once.Key))
+	return &store.IdempotencyKey{Client: once.Client, Key: hex.EncodeToString(name[:]), Fingerprint: s.keyring.Fingerprint(append([]byte(once.Operation+"\n"), once.Request...))}
+}
+
+// recall reads a kept answer.
+func recall(body []byte, answer any) error {
+	if err := json.Unmarshal(body, answer); err != nil {
+		return privacy.Internal(err, "read a kept answer")
+	}
+	return nil
+}
+
+// remember keeps the answer of a write beside it; without a key there is nothing to keep.
+func (s *Service) remember(w *store.Writes, key *store.IdempotencyKey, answer any, at time.Time) error {
+	if key == nil {
+		return nil
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return privacy.Internal(err, "keep an answer")
+	}
+	w.Remember(*key, store.Answer{Status: http.StatusOK, Body: body}, at)
+	return nil
 }
 
 // upsertOnce is writeOnce for a flow of several transactions that can itself be repeated without harm:

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -43,6 +44,8 @@ type Service struct {
 	pages   knownPages
 	trying  chan struct{} // held by whoever tries a policy that is not in force
 	loading chan struct{} // held by whoever compiles one that is
+	notices sync.Map      // NoticeRef → *shownNotice
+	latest  atomic.Value  // privacy.RevisionID: see lastRevision
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin

@@ -148,7 +148,9 @@ type signalWrite struct {
 	revision privacy.RevisionID
 	rules    *signal.Rules
 
+	tx     *store.Tx
 	ledger ledger
+	writes store.Writes
 	before privacy.Standing
 	key    *keyring.Subject
 	regime privacy.Regime
@@ -176,11 +178,11 @@ func (w *signalWrite) open(ctx context.Context, tx *store.Tx, id privacy.Subject
 		return err
 	}
 	w.regime = w.service.regime(w.revision, st)
-	states, err := tx.ConsentStates(ctx, id)
+	head, err := tx.LedgerHead(ctx, row)
 	if err != nil {
 		return err
 	}
-	w.before, w.ledger = row.Standing, ledger{tx: tx, id: id, standing: row.Standing, states: states}
+	w.tx, w.before, w.ledger = tx, row.Standing, newLedger(id, head)
 	w.last, w.seq, err = tx.LastSignals(ctx, id)
 	return err
 }
@@ -195,7 +197,7 @@ func (w *signalWrite) receive(ctx context.Context, h heardSignal) error {
 	if h.tcf != nil && h.tcf.LastUpdated.After(w.at.Add(clockSkew)) {
 		return errSignalFuture
 	}
-	effects, err := w.apply(ctx, h.mean(w.rules, w.regime, w.at))
+	effects, err := w.apply(h.mean(w.rules, w.regime, w.at))
 	if err != nil {
 		return err
 	}
@@ -214,7 +216,7 @@ func (w *signalWrite) receive(ctx context.Context, h heardSignal) error {
 	if row.Sealed, err = w.key.Seal(keyring.KindSignal, 0, uint32(row.Seq), privacy.NewCleartext(h.text)); err != nil { //nolint:gosec // counts from 1
 		return err
 	}
-	if err := w.ledger.tx.AppendSignal(ctx, w.ledger.id, row); err != nil {
+	if err := w.tx.AppendSignal(ctx, w.ledger.id, row); err != nil {
 		return err
 	}
 	w.received, w.stored = append(w.received, signalReceived(&row)), append(w.stored, string(h.kind))
@@ -242,21 +244,18 @@ func (w *signalWrite) finish(ctx context.Context) error {
 		return nil
 	}
 	if !w.ledger.standing.Equal(w.before) {
-		if err := w.ledger.tx.PutStanding(ctx, w.ledger.id, w.ledger.standing, w.at); err != nil {
-			return err
-		}
+		w.writes.PutStanding(w.ledger.id, w.ledger.standing, w.at)
 	}
 	id, err := w.service.newID()
 	if err != nil {
 		return err
 	}
 	event := privacy.Event{ID: id, Kind: privacy.EventSignalReceived, At: w.at, Subject: w.ledger.id, Detail: privacy.EventDetail{Signals: w.stored}}
-	if err := w.ledger.tx.AppendChange(ctx, event); err != nil {
-		return err
-	}
+	w.writes.AppendChange(event)
 	batch, err := w.service.newBatch(w.at, w.drafts)
 	if err != nil {
 		return err
 	}
-	return w.ledger.tx.AppendAudit(ctx, batch)
+	w.writes.AppendAudit(batch)
+	return w.tx.Send(ctx, &w.writes)
 }

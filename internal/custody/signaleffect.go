@@ -1,11 +1,9 @@
 package custody
 
 import (
-	"context"
 	"slices"
 	"time"
 
-	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/signal"
 	"github.com/consentry/consentry/internal/store"
@@ -14,13 +12,13 @@ import (
 // What a signal means for one subject, where they stand now; package signal says by which precedence.
 
 // apply gives the effects of a signal, with the standing changed and the consents on the ledger.
-func (w *signalWrite) apply(ctx context.Context, reading signal.Reading) ([]privacy.SignalEffect, error) {
+func (w *signalWrite) apply(reading signal.Reading) ([]privacy.SignalEffect, error) {
 	effects := flagEffects(reading.Flags, w.ledger.standing, w.ledger.states, w.at)
 	w.ledger.standing = w.ledger.standing.Signalled(effects)
 	for _, choice := range reading.Choices {
 		effect := choiceEffect(choice, w.ledger.standing, w.ledger.states, w.at)
 		if effect.Outcome == privacy.OutcomeApplied {
-			if err := w.choose(ctx, choice); err != nil {
+			if err := w.choose(choice); err != nil {
 				return nil, err
 			}
 		}
@@ -36,16 +34,14 @@ func (w *signalWrite) apply(ctx context.Context, reading signal.Reading) ([]priv
 }
 
 // choose puts a consent or refusal by TC string on the ledger.
-func (w *signalWrite) choose(ctx context.Context, choice signal.Choice) error {
-	record, err := w.service.consentRecord(w.caller, Consent{Purpose: choice.Purpose, Action: choice.Action, Method: methodTCF, OccurredAt: choice.At, ExpiresAt: choice.Expires}, w.at)
+func (w *signalWrite) choose(choice signal.Choice) error {
+	record, err := w.service.consentRecord(w.caller, &Consent{Purpose: choice.Purpose, Action: choice.Action, Method: methodTCF, OccurredAt: choice.At, ExpiresAt: choice.Expires}, w.at)
 	if err != nil {
 		return err
 	}
-	if err := w.ledger.append(ctx, record); err != nil {
-		return err
-	}
-	w.drafts = append(w.drafts, audit.Draft{Action: consentAction(record.Action), Client: w.caller.Client, RequestID: w.caller.Request, Subject: w.ledger.id, Purpose: record.Purpose})
-	return w.ledger.tell(ctx, record)
+	w.ledger.append(&w.writes, record)
+	w.drafts = append(w.drafts, recordDraft(w.caller, w.ledger.id, record))
+	return nil
 }
 
 // flagEffects dates flags by when they are received, or by the newest record if that is dated later: an explicit choice on

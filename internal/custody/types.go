@@ -11,6 +11,8 @@ type (
 	ConsentState = store.ConsentState
 	// ConsentRecord is one entry of a subject's ledger.
 	ConsentRecord = store.ConsentRecord
+	// NoticeRef names one version of a notice.
+	NoticeRef = store.NoticeRef
 	// AuditFilter selects audit entries.
 	AuditFilter = store.AuditFilter
 	// LogHash is a hash of the audit log's tree.

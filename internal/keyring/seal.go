@@ -19,6 +19,7 @@ const (
 	KindIdentifier Kind = 2
 	KindState      Kind = 3
 	KindSignal     Kind = 5
+	KindEvidence   Kind = 4 // of a consent; the version is the number of its record
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value: read

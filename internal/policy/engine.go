@@ -29,6 +29,7 @@ type Engine struct {
 
 	decisions   *otter.Cache[memoKey, privacy.Outcome]
 	permissions *otter.Cache[memoKey, bool]
+	refusals    *otter.Cache[memoKey, privacy.Reason]
 	evaluations atomic.Uint64
 	sizes       sizes
 }
@@ -61,6 +62,7 @@ func NewEngine(options ...Option) *Engine {
 		loaded:      make(map[privacy.RevisionID]*prepared),
 		decisions:   newMemo[privacy.Outcome](s.decisions),
 		permissions: newMemo[bool](s.permissions),
+		refusals:    newMemo[privacy.Reason](s.permissions),
 		sizes:       s,
 	}
 }

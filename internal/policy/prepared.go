@@ -16,17 +16,19 @@ import (
 )
 
 // The entry points of a revision. decision is what disclosures rest on, allow is
-// who may call what, grants is the table of purposes per client.
+// who may call what, grants is the table of purposes per client, giving what keeps a consent off the ledger.
 const (
 	decisionQuery = "data.consentry.disclosure.decision"
 	allowQuery    = "data.consentry.authz.allow"
 	grantsQuery   = "data.consentry.grants.table"
+	givingQuery   = "data.consentry.giving.denials"
 )
 
 // prepared is a revision compiled, with its tables in memory.
 type prepared struct {
 	decision rego.PreparedEvalQuery
 	allow    rego.PreparedEvalQuery
+	giving   rego.PreparedEvalQuery
 	tables   tables
 }
 
@@ -51,6 +53,9 @@ func prepareCompiled(ctx context.Context, compiler *ast.Compiler, data map[strin
 		return nil, invalidPolicy(err)
 	}
 	if ready.allow, err = query(allowQuery); err != nil {
+		return nil, invalidPolicy(err)
+	}
+	if ready.giving, err = query(givingQuery); err != nil {
 		return nil, invalidPolicy(err)
 	}
 	grants, err := query(grantsQuery)

@@ -19,6 +19,24 @@ type Purpose struct {
 	Profiling            bool                      `json:"profiling"`
 	AutomatedDecision    bool                      `json:"automated_decision"`
 	MinimumNoticeVersion int                       `json:"minimum_notice_version"`
+	Descriptions         map[string]string         `json:"descriptions"` // by language: what is done with the data
+	Notice               string                    `json:"notice"`       // id of the notice that explains it; "" for none
+	Lifetime             string                    `json:"lifetime"`     // how long a consent lasts by default, as P2Y; "" for no end
+	Retention            string                    `json:"retention"`    // how long data is kept for it at most, as P3Y; "" when not said
+	Recipients           []Recipient               `json:"recipients"`   // who gets the data besides the controller
+	Abroad               []Transfer                `json:"abroad"`       // where it goes outside the subject's country
+}
+
+// Recipient is somebody, or some kind of somebody, who gets data for a purpose.
+type Recipient struct {
+	Name string `json:"name"`
+	Role string `json:"role"` // processor or third_party
+}
+
+// Transfer is a country that data goes to, and what makes it lawful.
+type Transfer struct {
+	Country   string `json:"country"` // ISO 3166-1 alpha-2
+	Mechanism string `json:"mechanism,omitempty"`
 }
 
 // BasisUnder gives the legal basis of the purpose under a law.

@@ -24,6 +24,11 @@ type ConsentRecord struct {
 	ExpiresAt   time.Time // zero: does not expire
 	RecordedBy  privacy.ClientID
 	RecordedAt  time.Time
+	Notice      NoticeRef
+	NoticeHash  []byte // of the notice's content; nil when there is none
+	Locale      string // BCP 47; in which language it was shown
+	Evidence    []byte // commitment to the evidence; nil when there is none
+	Prev, Hash  []byte // the chain; nil in records from before there was one
 }
 
 // ConsentState is where a subject stands on one purpose, as the ledger's fold left it.
@@ -47,51 +52,30 @@ type NoticeRef struct {
 	Version int32
 }
 
-// AppendConsent adds a record at the end of a locked subject's ledger and returns its number.
-func (t *Tx) AppendConsent(ctx context.Context, id privacy.SubjectID, r ConsentRecord) (seq int32, err error) {
-	err = t.tx.QueryRow(ctx, `
-		INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at)
-		SELECT $1, coalesce(max(seq), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
-		FROM consent_record WHERE subject_id = $1
-		RETURNING seq`,
-		[16]byte(id), r.ID, r.Purpose, r.Action, r.Explicit, scopeTexts(r.SeparateFor), r.By, r.Channel, r.Method,
-		r.OccurredAt, nullTime(r.ExpiresAt), r.RecordedBy, r.RecordedAt).Scan(&seq)
-	return seq, wrap(err, "append a consent record")
+// AppendConsent adds a record to a locked subject's ledger, under the number that follows.
+func (w *Writes) AppendConsent(id privacy.SubjectID, r *ConsentRecord) {
+	w.queue(`
+		INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at,
+			recorded_by, recorded_at, notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+		[16]byte(id), r.Seq, r.ID, r.Purpose, r.Action, r.Explicit, scopeTexts(r.SeparateFor), r.By, r.Channel, r.Method,
+		r.OccurredAt, nullTime(r.ExpiresAt), r.RecordedBy, r.RecordedAt, r.Notice.ID, r.Notice.Version, r.NoticeHash, r.Locale, r.Evidence, r.Prev, r.Hash)
 }
 
-// ConsentState reads the state of a locked subject on a purpose; ok is false when there is none.
-func (t *Tx) ConsentState(ctx context.Context, id privacy.SubjectID, purpose privacy.PurposeName) (state ConsentState, ok bool, err error) {
-	rows, err := t.tx.Query(ctx, selectConsentState+` WHERE subject_id = $1 AND purpose = $2`, [16]byte(id), purpose)
-	if err != nil {
-		return state, false, wrap(err, "read consent state")
-	}
-	state, err = pgx.CollectExactlyOneRow(rows, scanConsentState)
-	if isNoRows(err) {
-		return ConsentState{}, false, nil
-	}
-	return state, err == nil, wrap(err, "read consent state")
+// AppendEvidence adds the sealed evidence of a record beside it.
+func (w *Writes) AppendEvidence(id privacy.SubjectID, seq int32, sealed []byte) {
+	w.queue(`INSERT INTO consent_evidence (subject_id, seq, sealed) VALUES ($1, $2, $3)`, [16]byte(id), seq, sealed)
 }
 
 // PutConsentState replaces the state of a locked subject on a purpose.
-func (t *Tx) PutConsentState(ctx context.Context, id privacy.SubjectID, s ConsentState) error {
-	_, err := t.tx.Exec(ctx, `
+func (w *Writes) PutConsentState(id privacy.SubjectID, s *ConsentState) {
+	w.queue(`
 		INSERT INTO consent_state (subject_id, purpose, seq, status, explicit, separate_for, given_by, occurred_at, expires_at, notice_id, notice_version, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (subject_id, purpose) DO UPDATE SET seq = excluded.seq, status = excluded.status, explicit = excluded.explicit,
 			separate_for = excluded.separate_for, given_by = excluded.given_by, occurred_at = excluded.occurred_at,
 			expires_at = excluded.expires_at, notice_id = excluded.notice_id, notice_version = excluded.notice_version, updated_at = excluded.updated_at`,
 		[16]byte(id), s.Purpose, s.Seq, s.Status, s.Explicit, scopeTexts(s.SeparateFor), s.By, s.OccurredAt, nullTime(s.ExpiresAt), s.Notice.ID, s.Notice.Version, s.UpdatedAt)
-	return wrap(err, "write consent state")
-}
-
-// ConsentStates reads where a locked subject stands on every purpose they ever decided about.
-func (t *Tx) ConsentStates(ctx context.Context, id privacy.SubjectID) ([]ConsentState, error) {
-	rows, err := t.tx.Query(ctx, selectConsentState+` WHERE subject_id = $1 ORDER BY purpose`, [16]byte(id))
-	if err != nil {
-		return nil, wrap(err, "read consent states")
-	}
-	states, err := pgx.CollectRows(rows, scanConsentState)
-	return states, wrap(err, "read consent states")
 }
 
 // ConsentStates lists where a subject stands on every purpose they ever decided about.
@@ -102,6 +86,42 @@ func (s *Store) ConsentStates(ctx context.Context, id privacy.SubjectID) ([]Cons
 	}
 	states, err := pgx.CollectRows(rows, scanConsentState)
 	return states, wrap(err, "read consent states")
+}
+
+// Stands reads a subject's standing and where they stand on every purpose they ever decided about, as of
+// one moment. exists is false when there is no such subject.
+func (s *Store) Stands(ctx context.Context, id privacy.SubjectID) (standing privacy.Standing, states []ConsentState, exists bool, err error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+selectStanding+`, coalesce(c.purpose, ''), coalesce(c.seq, 0), coalesce(c.status, ''), coalesce(c.explicit, false), c.separate_for,
+			coalesce(c.given_by, ''), c.occurred_at, c.expires_at, coalesce(c.notice_id, ''), coalesce(c.notice_version, 0), c.updated_at
+		FROM subject s LEFT JOIN consent_state c ON c.subject_id = s.subject_id WHERE s.subject_id = $1 ORDER BY c.purpose`, [16]byte(id))
+	if err != nil {
+		return standing, nil, false, wrap(err, "read where a subject stands")
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var content []byte
+		var state ConsentState
+		if err := scanMaybeState(rows, &state, &content); err != nil {
+			return standing, nil, false, wrap(err, "read where a subject stands")
+		}
+		exists = true
+		if state.Purpose != "" {
+			states = append(states, state)
+		}
+		if standing, err = readStanding(content); err != nil {
+			return standing, nil, false, err
+		}
+	}
+	return standing, states, exists, wrap(rows.Err(), "read where a subject stands")
+}
+
+// scanMaybeState reads what comes first, and then a state of a left join: without a purpose when there is none.
+func scanMaybeState(rows pgx.Rows, s *ConsentState, first ...any) error {
+	var occurred, expires, updated *time.Time
+	err := rows.Scan(append(first, &s.Purpose, &s.Seq, &s.Status, &s.Explicit, &s.SeparateFor, &s.By,
+		&occurred, &expires, &s.Notice.ID, &s.Notice.Version, &updated)...)
+	s.OccurredAt, s.ExpiresAt, s.UpdatedAt = timeOrZero(occurred), timeOrZero(expires), timeOrZero(updated)
+	return err
 }
 
 // ConsentHistory reads the ledger of a subject, newest first: up to limit records older
@@ -133,14 +153,15 @@ func scanConsentState(row pgx.CollectableRow) (ConsentState, error) {
 }
 
 const selectConsentRecord = `
-		SELECT seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at
+		SELECT seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at,
+			notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash
 		FROM consent_record`
 
 func scanConsentRecord(row pgx.CollectableRow) (ConsentRecord, error) {
 	var r ConsentRecord
 	var expires *time.Time
 	err := row.Scan(&r.Seq, &r.ID, &r.Purpose, &r.Action, &r.Explicit, &r.SeparateFor, &r.By, &r.Channel, &r.Method,
-		&r.OccurredAt, &expires, &r.RecordedBy, &r.RecordedAt)
+		&r.OccurredAt, &expires, &r.RecordedBy, &r.RecordedAt, &r.Notice.ID, &r.Notice.Version, &r.NoticeHash, &r.Locale, &r.Evidence, &r.Prev, &r.Hash)
 	r.ExpiresAt = timeOrZero(expires)
 	return r, err
 }

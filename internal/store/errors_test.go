@@ -34,6 +34,15 @@ func wantCode(t *testing.T, err error, kind privacy.Kind, code string) {
 	}
 }
 
+// appendConsent puts a record on a ledger, the first unless it says otherwise.
+func appendConsent(t *testing.T, tx *store.Tx, id privacy.SubjectID, record store.ConsentRecord) error {
+	t.Helper()
+	record.Seq = max(record.Seq, 1)
+	w := &store.Writes{}
+	w.AppendConsent(id, &record)
+	return tx.Send(t.Context(), w)
+}
+
 // PostgreSQL tells the offending row in the detail of an error, and the value in its message.
 func TestErrorsCarryNoRowContent(t *testing.T) {
 	t.Parallel()
@@ -43,7 +52,7 @@ func TestErrorsCarryNoRowContent(t *testing.T) {
 	broken := map[string]func(tx *store.Tx) error{
 		"unique": func(tx *store.Tx) error {
 			for range 2 {
-				if _, err := tx.AppendConsent(t.Context(), id, record); err != nil {
+				if err := appendConsent(t, tx, id, record); err != nil {
 					return err
 				}
 			}
@@ -52,18 +61,15 @@ func TestErrorsCarryNoRowContent(t *testing.T) {
 		"check": func(tx *store.Tx) error {
 			bad := record
 			bad.Action = "secret-action"
-			_, err := tx.AppendConsent(t.Context(), id, bad)
-			return err
+			return appendConsent(t, tx, id, bad)
 		},
 		"foreign key": func(tx *store.Tx) error {
-			_, err := tx.AppendConsent(t.Context(), privacy.SubjectID{0xab}, record)
-			return err
+			return appendConsent(t, tx, privacy.SubjectID{0xab}, record)
 		},
 		"encoding": func(tx *store.Tx) error {
 			bad := record
 			bad.Channel = "secret\x00"
-			_, err := tx.AppendConsent(t.Context(), id, bad)
-			return err
+			return appendConsent(t, tx, id, bad)
 		},
 		"copy": func(tx *store.Tx) error {
 			return tx.InsertSubjects(t.Context(), []store.NewSubject{{Subject: store.Subject{ID: id, Version: 1, State: []byte("secret")}}}, start)
@@ -133,8 +139,7 @@ func TestWriteGivesUpOnALastingConflict(t *testing.T) {
 	id, runs := db.subject(), 0
 	err := db.Write(t.Context(), func(tx *store.Tx) error {
 		runs++
-		_, err := tx.AppendConsent(t.Context(), id, store.ConsentRecord{Purpose: "p", Action: "grant", By: "self", OccurredAt: start, RecordedAt: start})
-		return err
+		return appendConsent(t, tx, id, store.ConsentRecord{Purpose: "p", Action: "grant", By: "self", OccurredAt: start, RecordedAt: start})
 	})
 	wantCode(t, err, privacy.KindUnavailable, "database_busy")
 	saysNothingOf(t, err, "secret")

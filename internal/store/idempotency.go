@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -26,29 +28,43 @@ type Answer struct {
 // write again. Two requests with one key wait for each other. KindConflict when the
 // key was used for a different request.
 func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer Answer, ok bool, err error) {
-	_, err = t.tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))`, key.Client, key.Key)
-	if err != nil {
+	if _, err = t.tx.Exec(ctx, lockKey, key.Client, key.Key); err != nil {
 		return answer, false, wrap(err, "lock an idempotency key")
 	}
+	answer, ok, err = scanAnswer(t.tx.QueryRow(ctx, selectAnswer, key.Client, key.Key), &key)
+	return answer, ok, wrap(err, "read an idempotency key")
+}
+
+const (
+	lockKey      = `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))`
+	selectAnswer = `SELECT fingerprint, status, answer FROM idempotency WHERE client = $1 AND key = $2`
+)
+
+func scanAnswer(row pgx.Row, key *IdempotencyKey) (answer Answer, ok bool, err error) {
 	var fingerprint []byte
-	err = t.tx.QueryRow(ctx, `SELECT fingerprint, status, answer FROM idempotency WHERE client = $1 AND key = $2`, key.Client, key.Key).
-		Scan(&fingerprint, &answer.Status, &answer.Body)
+	err = row.Scan(&fingerprint, &answer.Status, &answer.Body)
 	switch {
 	case isNoRows(err):
 		return Answer{}, false, nil
 	case err != nil:
-		return answer, false, wrap(err, "read an idempotency key")
+		return Answer{}, false, err
 	case string(fingerprint) != string(key.Fingerprint[:]):
-		return answer, false, privacy.Conflict("idempotency_key_reused", "this Idempotency-Key was used for a different request; choose a fresh one")
+		return Answer{}, false, privacy.Conflict("idempotency_key_reused", "this Idempotency-Key was used for a different request; choose a fresh one")
 	}
 	return answer, true, nil
 }
 
 // Remember keeps the answer of the write this transaction makes.
 func (t *Tx) Remember(ctx context.Context, key IdempotencyKey, answer Answer, at time.Time) error {
-	_, err := t.tx.Exec(ctx, `INSERT INTO idempotency (client, key, fingerprint, status, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		key.Client, key.Key, key.Fingerprint[:], answer.Status, answer.Body, at)
+	_, err := t.tx.Exec(ctx, insertAnswer, key.Client, key.Key, key.Fingerprint[:], answer.Status, answer.Body, at)
 	return wrap(err, "keep an idempotency key")
+}
+
+const insertAnswer = `INSERT INTO idempotency (client, key, fingerprint, status, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
+
+// Remember is [Tx.Remember] among other writes.
+func (w *Writes) Remember(key IdempotencyKey, answer Answer, at time.Time) {
+	w.queue(insertAnswer, key.Client, key.Key, key.Fingerprint[:], answer.Status, answer.Body, at)
 }
 
 // ForgetAnswers drops the answers kept since before the given time.

@@ -10,8 +10,14 @@ import (
 
 // PutReceipt keeps the receipt of a record. One that is there already stays.
 func (t *Tx) PutReceipt(ctx context.Context, id privacy.SubjectID, record [16]byte, jws string) error {
-	_, err := t.tx.Exec(ctx, `INSERT INTO consent_receipt (subject_id, record_id, jws) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [16]byte(id), record, jws)
-	return wrap(err, "keep a receipt")
+	w := &Writes{}
+	w.PutReceipt(id, record, jws)
+	return t.Send(ctx, w)
+}
+
+// PutReceipt is [Tx.PutReceipt] among other writes.
+func (w *Writes) PutReceipt(id privacy.SubjectID, record [16]byte, jws string) {
+	w.queue(`INSERT INTO consent_receipt (subject_id, record_id, jws) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [16]byte(id), record, jws)
 }
 
 // Receipt gives the receipt of a record, "" when none was made.

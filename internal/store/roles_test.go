@@ -23,6 +23,7 @@ var (
 			"change": {"SELECT", "INSERT", "DELETE"}, "change_log": readAndAppend,
 
 			"subject": readAndWrite, "identifier": readAndAppend, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
+			"consent_evidence": readAndAppend, "notice": readAndAppend, "notice_draft": readAndWrite,
 			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
@@ -71,7 +72,7 @@ func TestRolesRefuseChangesOfTheLedger(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
 	app := connect(t, testenv.Login(t, db.url, "consentry_app"))
-	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page"} {
+	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "consent_evidence", "notice", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page"} {
 		var column string
 		if err := db.owner.QueryRow(t.Context(), `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum = 1`, table).Scan(&column); err != nil {
 			t.Fatal(err)

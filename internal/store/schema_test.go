@@ -11,7 +11,8 @@ import (
 // distributed by.
 var placement = map[string]string{
 	"subject": "subject_id", "subject_identifier": "subject_id", "attribute_value": "subject_id", "consent_receipt": "subject_id",
-	"consent_record": "subject_id", "consent_state": "subject_id", "subject_signal": "subject_id",
+	"consent_record": "subject_id", "consent_state": "subject_id", "consent_evidence": "subject_id", "subject_signal": "subject_id",
+	"notice": reference, "notice_draft": reference,
 	"identifier":  "blind_index",
 	"audit_entry": "batch_id",
 	"decision":    "hash",

@@ -10,12 +10,15 @@ import (
 
 // PutStanding replaces the standing of a locked subject.
 func (t *Tx) PutStanding(ctx context.Context, id privacy.SubjectID, standing privacy.Standing, at time.Time) error {
-	content, err := json.Marshal(standing)
-	if err != nil {
-		return privacy.Internal(err, "write a standing")
-	}
-	_, err = t.tx.Exec(ctx, `UPDATE subject SET standing = $2, updated_at = $3 WHERE subject_id = $1`, [16]byte(id), content, at)
-	return wrap(err, "write a standing")
+	w := &Writes{}
+	w.PutStanding(id, standing, at)
+	return t.Send(ctx, w)
+}
+
+// PutStanding is [Tx.PutStanding] among other writes.
+func (w *Writes) PutStanding(id privacy.SubjectID, standing privacy.Standing, at time.Time) {
+	content, _ := json.Marshal(standing) // scopes and times: it always encodes
+	w.queue(`UPDATE subject SET standing = $2, updated_at = $3 WHERE subject_id = $1`, [16]byte(id), content, at)
 }
 
 // readStanding reads the column as statements select it: NULL for the standing of nearly everybody,

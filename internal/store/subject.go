@@ -32,16 +32,22 @@ func (s *Store) NextSlots(ctx context.Context, n int) ([]privacy.KeySlot, error)
 // LockSubject reads a subject and holds it until the transaction ends, so that writes to
 // one subject follow each other. KindNotFound when there is none.
 func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, error) {
-	subject := Subject{ID: id}
-	var version int64
-	var standing []byte
-	err := t.tx.QueryRow(ctx, `SELECT key_slot, version, state, `+selectStanding+` FROM subject s WHERE subject_id = $1 FOR UPDATE`, [16]byte(id)).
-		Scan(&subject.Slot, &version, &subject.State, &standing)
+	subject, err := scanSubject(t.tx.QueryRow(ctx, lockSubject, [16]byte(id)), id)
 	if isNoRows(err) {
 		return subject, privacy.NotFound("subject_not_found", "there is no such subject")
 	}
+	return subject, wrap(err, "lock a subject")
+}
+
+const lockSubject = `SELECT key_slot, version, state, ` + selectStanding + ` FROM subject s WHERE subject_id = $1 FOR UPDATE`
+
+func scanSubject(row pgx.Row, id privacy.SubjectID) (Subject, error) {
+	subject := Subject{ID: id}
+	var version int64
+	var standing []byte
+	err := row.Scan(&subject.Slot, &version, &subject.State, &standing)
 	if err != nil {
-		return subject, wrap(err, "lock a subject")
+		return Subject{}, err
 	}
 	subject.Version = uint32(version) //nolint:gosec // bounded by a check constraint
 	subject.Standing, err = readStanding(standing)

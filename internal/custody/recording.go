@@ -1,0 +1,212 @@
+package custody
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// recording is a consent on its way to the ledger. What can be done before the subject is locked is done before, under
+// the revision that was in force last time; when the write finds another, all of it is done again.
+type recording struct {
+	service   *Service
+	caller    Caller
+	operation policy.Operation // to be authorised; "" when that was done
+	ref       SubjectRef
+	consent   Consent
+	once      Once
+
+	revision privacy.RevisionID
+	id       privacy.SubjectID
+	prepared *store.ConsentRecord
+	purpose  policy.Purpose // zero when the revision does not know it
+	known    bool           // what the consent is about
+	receipt  string         // signed; "" when the keyring is away
+	moved    bool           // another revision is in force by now
+
+	sealed   []byte // evidence; nil: none
+	recorded Recorded
+}
+
+func (s *Service) recordConsent(ctx context.Context, r *recording) (Recorded, error) {
+	r.revision = s.lastRevision()
+	for range publicationRounds {
+		if err := r.prepare(ctx); err != nil {
+			current, currentErr := s.revision(ctx)
+			if currentErr != nil || current == r.revision {
+				return Recorded{}, cmp.Or(currentErr, err)
+			}
+			r.revision = current // which may see it otherwise
+			continue
+		}
+		key := s.idempotencyKey(r.once)
+		question := store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutObjection(), Record: r.consent.Record, Key: key}
+		err := s.store.WriteLedger(ctx, question, func(head *store.LedgerHead, w *store.Writes) error { return r.write(ctx, head, key, w) })
+		if !r.moved {
+			return r.recorded, err
+		}
+	}
+	return Recorded{}, privacy.Unavailable(nil, "policy_changing", "the policy is being published again and again; try again")
+}
+
+// lastRevision is the revision that was in force when consent was last recorded here, "" before that.
+func (s *Service) lastRevision() privacy.RevisionID {
+	last, _ := s.latest.Load().(privacy.RevisionID)
+	return last
+}
+
+// prepare does what needs no lock: may the caller, is it a consent that can be, on a notice that was shown; and its receipt, so
+// that no database connection waits for the keyring.
+func (r *recording) prepare(ctx context.Context) (err error) {
+	s := r.service
+	r.moved = false
+	if r.revision == "" {
+		r.revision, err = s.revision(ctx)
+	} else {
+		err = s.loadRevision(ctx, r.revision)
+	}
+	if err == nil && r.operation != "" {
+		err = s.authorise(ctx, r.revision, r.caller.Caller, string(r.operation), r.ref.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if r.prepared, err = s.consentRecord(r.caller, &r.consent, s.instant()); err != nil {
+		return err
+	}
+	r.known = s.scopeKnown(r.revision, &r.consent)
+	if !r.known && r.consent.Action == privacy.ActionGrant {
+		return errUnknownPurpose
+	}
+	r.purpose, _ = s.policy.Purpose(r.revision, r.consent.Purpose)
+	if err := s.shown(ctx, r.prepared, &r.purpose); err != nil {
+		return err
+	}
+	if err := s.lastAsUsual(r.prepared, &r.purpose); err != nil {
+		return err
+	}
+	if err := r.findSubject(ctx); err != nil {
+		return err
+	}
+	r.receipt, err = s.signRecord(ctx, r.revision, r.id, r.prepared)
+	return err
+}
+
+// findSubject looks the subject up, once, when an identifier names them.
+func (r *recording) findSubject(ctx context.Context) (err error) {
+	if !r.id.IsZero() {
+		return nil
+	}
+	if r.id = r.ref.ID; !r.id.IsZero() {
+		return nil
+	}
+	r.id, err = r.service.Subject(ctx, r.caller, r.ref)
+	if err != nil && privacy.KindOf(err) == privacy.KindNotFound && !r.known {
+		return errUnknownPurpose // what is wrong with a call must not depend on whether somebody is known
+	}
+	return err
+}
+
+// write decides what goes on the ledger; the subject is locked.
+func (r *recording) write(ctx context.Context, head *store.LedgerHead, key *store.IdempotencyKey, w *store.Writes) error {
+	s := r.service
+	if head.Revision != r.revision {
+		// To load it takes another connection: not while this one is held.
+		r.revision, r.moved = head.Revision, true
+		return errNotYet
+	}
+	s.latest.Store(r.revision)
+	if head.Answer != nil {
+		return recall(head.Answer, &r.recorded)
+	}
+	record := *r.prepared // the transaction may run again
+	ledger := newLedger(r.id, head)
+	if !r.known && !ledger.mentions(&record) {
+		return errUnknownPurpose
+	}
+	if head.Subject.ID.IsZero() {
+		return errNoSubject
+	}
+	record.RecordedAt = s.instant() // after the wait for the lock: the ledger's times follow its order
+	if head.Known {
+		r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, record.RecordedAt)
+		return nil
+	}
+	if err := r.given(ctx, head, &record, record.RecordedAt); err != nil {
+		return err
+	}
+	ledger.append(w, &record)
+	if r.sealed != nil {
+		w.AppendEvidence(r.id, record.Seq, r.sealed)
+	}
+	if r.receipt != "" {
+		w.PutReceipt(r.id, record.ID, r.receipt)
+	}
+	r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, record.RecordedAt)
+	r.recorded.Receipt = r.receipt
+	return r.putOnRecord(&record, key, w, record.RecordedAt)
+}
+
+// putOnRecord adds the audit entry, which names the record by its hash, and what a repeat of the call is to be answered.
+func (r *recording) putOnRecord(record *store.ConsentRecord, key *store.IdempotencyKey, w *store.Writes, at time.Time) error {
+	batch, err := r.service.newBatch(at, []audit.Draft{recordDraft(r.caller, r.id, record)})
+	if err != nil {
+		return err
+	}
+	w.AppendAudit(batch)
+	return r.service.remember(w, key, &r.recorded, at)
+}
+
+// recordDraft is the audit entry of a record, which it names by its hash.
+func recordDraft(caller Caller, id privacy.SubjectID, record *store.ConsentRecord) audit.Draft {
+	return audit.Draft{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose, Object: recordObject(record.Hash)}
+}
+
+// given opens what is needed of the subject: to see whether they may give a consent themselves, and to seal
+// its evidence. A refusal needs neither, and is recorded while no key can be had.
+func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *store.ConsentRecord, at time.Time) (err error) {
+	r.sealed = nil
+	ownGrant := record.Action == privacy.ActionGrant && record.By == privacy.BySelf
+	if !ownGrant && r.consent.Evidence.IsEmpty() {
+		return nil
+	}
+	s := r.service
+	key, err := s.keyring.Subject(ctx, r.id, head.Subject.Slot)
+	if err != nil {
+		return err
+	}
+	if ownGrant {
+		if err := s.mayGive(ctx, key, head, record, at); err != nil {
+			return err
+		}
+	}
+	if !r.consent.Evidence.IsEmpty() {
+		r.sealed, record.Evidence, err = s.sealEvidence(key, head.Seq+1, r.consent.Evidence)
+	}
+	return err
+}
+
+// mayGive asks the policy whether the subject's own word is enough for a consent.
+func (s *Service) mayGive(ctx context.Context, key *keyring.Subject, head *store.LedgerHead, record *store.ConsentRecord, at time.Time) error {
+	st, err := openState(key, &head.Subject)
+	if err != nil {
+		return err
+	}
+	after := foldConsent(store.ConsentState{}, false, *record)
+	refusal, err := s.policy.Refusal(ctx, head.Revision, record.Purpose, s.policyState(head.Revision, record.Purpose, st, head.Subject.Standing, after, at))
+	switch {
+	case err != nil:
+		return err
+	case refusal == privacy.ReasonGuardianConsentRequired:
+		return privacy.Invalid(string(refusal), "below the age of consent a parent or guardian gives it: record it with by guardian")
+	case refusal != "":
+		return privacy.Invalid(string(refusal), "the policy in force does not let this consent be recorded")
+	}
+	return nil
+}
