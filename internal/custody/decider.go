@@ -2,7 +2,6 @@ package custody
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -79,11 +78,7 @@ func (d *decider) decide(ctx context.Context, state privacy.SubjectState) (decid
 	if err != nil {
 		return decided{}, err
 	}
-	outcome, err := json.Marshal(decision.Outcome)
-	if err != nil {
-		return decided{}, privacy.Internal(err, "write an outcome")
-	}
-	record := audit.Decision{Revision: d.revision, Input: decision.Input, Outcome: outcome}
+	record := audit.Decision{Revision: d.revision, Input: decision.Input, Outcome: decision.Recorded}
 	have := decided{outcome: decision.Outcome, hash: record.Hash()}
 	d.taken[key] = have
 	d.recorded = append(d.recorded, record)

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"strings"
 
@@ -57,13 +56,13 @@ func (e *Engine) Authorise(ctx context.Context, id privacy.RevisionID, input Aut
 	input.Caller.Roles = distinct(input.Caller.Roles)
 	input.Caller.Subject = strings.ToLower(input.Caller.Subject)
 	input.Resource.Subject = strings.ToLower(input.Resource.Subject)
+	key := permissionKey(id, &input)
+	if allowed, known := e.permissions.GetIfPresent(key); known {
+		return allowed, nil
+	}
 	content, err := json.Marshal(input)
 	if err != nil {
 		return false, privacy.Internal(err, "encode an authorisation input")
-	}
-	key := memoKey{revision: id, input: sha256.Sum256(content)}
-	if allowed, known := e.permissions.GetIfPresent(key); known {
-		return allowed, nil
 	}
 	answer, err := run(ctx, ready.allow, content)
 	if err != nil {

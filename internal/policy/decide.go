@@ -3,13 +3,15 @@ package policy
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
 
-// Decision is an outcome and what it was decided on.
+// Decision is an outcome and what it was decided on. The bytes are shared: they must not be changed.
 type Decision struct {
 	Outcome   privacy.Outcome
+	Recorded  []byte            // the outcome as canonical JSON
 	InputHash [sha256.Size]byte // SHA-256 of Input
 	Input     []byte            // canonical JSON
 	Evaluated bool              // false when the decision was remembered
@@ -21,22 +23,26 @@ type Decision struct {
 // decision: KindUnavailable when the revision is not loaded or time ran out, KindInvalid
 // when the input is not text.
 func (e *Engine) Decide(ctx context.Context, id privacy.RevisionID, input privacy.DecisionInput) (Decision, error) {
-	ready, decision, err := e.question(id, input)
+	if _, err := e.revision(id); err != nil {
+		return Decision{}, err
+	}
+	key := decisionKey(id, &input)
+	if known, ok := e.decisions.GetIfPresent(key); ok {
+		return known.copied(false), nil
+	}
+	decision, err := e.Evaluate(ctx, id, input)
 	if err != nil {
 		return Decision{}, err
 	}
-	key := memoKey{revision: id, input: decision.InputHash}
-	if outcome, known := e.decisions.GetIfPresent(key); known {
-		decision.Outcome = cloneOutcome(outcome)
-		return decision, nil
-	}
-	outcome, err := e.evaluate(ctx, ready, decision.Input, distinct(input.Attributes))
-	if err != nil {
-		return Decision{}, err
-	}
-	e.decisions.Set(key, outcome)
-	decision.Outcome, decision.Evaluated = cloneOutcome(outcome), true
-	return decision, nil
+	e.decisions.Set(key, &decision)
+	return decision.copied(true), nil
+}
+
+// copied gives a remembered decision out with maps of its own: what is remembered must not change.
+func (d *Decision) copied(evaluated bool) Decision {
+	given := *d
+	given.Outcome, given.Evaluated = cloneOutcome(d.Outcome), evaluated
+	return given
 }
 
 // Evaluate is Decide without memory: it works the outcome out anew, whatever was decided before, and remembers
@@ -47,8 +53,13 @@ func (e *Engine) Evaluate(ctx context.Context, id privacy.RevisionID, input priv
 		return Decision{}, err
 	}
 	decision.Evaluated = true
-	decision.Outcome, err = e.evaluate(ctx, ready, decision.Input, distinct(input.Attributes))
-	return decision, err
+	if decision.Outcome, err = e.evaluate(ctx, ready, decision.Input, distinct(input.Attributes)); err != nil {
+		return Decision{}, err
+	}
+	if decision.Recorded, err = json.Marshal(decision.Outcome); err != nil {
+		return Decision{}, privacy.Internal(err, "write an outcome")
+	}
+	return decision, nil
 }
 
 // question finds the revision and brings the input into the form that is asked and recorded.

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"slices"
 	"sync"
@@ -27,7 +26,7 @@ type Engine struct {
 	loaded map[privacy.RevisionID]*prepared
 	recent []privacy.RevisionID // the one asked for longest ago first
 
-	decisions   *otter.Cache[memoKey, privacy.Outcome]
+	decisions   *otter.Cache[memoKey, *Decision]
 	permissions *otter.Cache[memoKey, bool]
 	refusals    *otter.Cache[memoKey, privacy.Reason]
 	evaluations atomic.Uint64
@@ -46,12 +45,6 @@ func WithRevisions(n int) Option { return func(s *sizes) { s.revisions = max(n, 
 // WithMemo sets how many decisions are remembered.
 func WithMemo(n int) Option { return func(s *sizes) { s.decisions = max(n, 1) } }
 
-// memoKey is a question: the revision and the hash of the canonical input.
-type memoKey struct {
-	revision privacy.RevisionID
-	input    [sha256.Size]byte
-}
-
 // NewEngine makes an engine that has no revision yet.
 func NewEngine(options ...Option) *Engine {
 	s := sizes{revisions: keptRevisions, decisions: memoDecisions, permissions: memoCallers}
@@ -60,7 +53,7 @@ func NewEngine(options ...Option) *Engine {
 	}
 	return &Engine{
 		loaded:      make(map[privacy.RevisionID]*prepared),
-		decisions:   newMemo[privacy.Outcome](s.decisions),
+		decisions:   newMemo[*Decision](s.decisions),
 		permissions: newMemo[bool](s.permissions),
 		refusals:    newMemo[privacy.Reason](s.permissions),
 		sizes:       s,
