@@ -27,7 +27,7 @@ func (e *Engine) Refusal(ctx context.Context, id privacy.RevisionID, purpose pri
 	if err != nil {
 		return "", privacy.Internal(err, "encode a question about a consent")
 	}
-	key := memoKey{revision: id, input: sha256.Sum256(content)}
+	key := memoKey{revision: id, asked: sha256.Sum256(content)}
 	if refusal, known := e.refusals.GetIfPresent(key); known {
 		return refusal, nil
 	}
