@@ -17,6 +17,7 @@ import (
 	"github.com/consentry/consentry/internal/node"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
+	"github.com/consentry/consentry/internal/webhook"
 )
 
 type devCommand struct {
@@ -65,7 +66,7 @@ func (d *dev) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := node.Config{DatabaseURL: d.database, Keyring: keys, Log: d.log, Version: version(), Controller: d.command.Controller.controller(),
+	config := node.Config{Webhooks: webhook.Config{Private: true, Plain: true}, DatabaseURL: d.database, Keyring: keys, Log: d.log, Version: version(), Controller: d.command.Controller.controller(),
 		Authn: authn.Config{Issuer: devIssuerName, Audience: devAudience, JWKSFile: filepath.Join(d.command.Data, jwksFile)}}
 	ctx, unwatch := d.watched(ctx)
 	err = d.serve(ctx, config)

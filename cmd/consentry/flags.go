@@ -62,6 +62,8 @@ type serviceFlags struct {
 	Origin    string  `help:"Name of the audit log in its checkpoints." default:"consentry.local/audit"`
 	RateLimit float64 `help:"Requests a second and client." default:"1000"`
 	TraceURL  string  `help:"OTLP over HTTP endpoint for traces; none by default." env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL"`
+
+	WebhookPrivate bool `help:"Send events to processors on private and loopback addresses too, not on public ones alone."`
 }
 
 // controllerFlags say whose vault it is.

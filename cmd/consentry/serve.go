@@ -39,6 +39,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio, log *slog.Logger) erro
 func serve(ctx context.Context, config node.Config, flags serviceFlags, keys *keyring.Keyring, log *slog.Logger, ready func(url string)) error {
 	config.Keyring, config.Log, config.Version = keys, log, version()
 	config.Origin, config.PerSecond, config.TraceURL = flags.Origin, flags.RateLimit, flags.TraceURL
+	config.Webhooks.Private = flags.WebhookPrivate
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.Listen)
 	if err != nil {
 		return errors.Join(privacy.Invalid("listen_failed", "the address to listen on cannot be used; is another service running there?"), keys.Close())

@@ -108,6 +108,7 @@ func humaConfig(version string) huma.Config {
 		{Name: "disclosure", Description: "Asking for attributes for a purpose, and why the answer is what it is."},
 		{Name: "policy", Description: "The life of a policy: draft, test, approve by somebody else, publish, roll back."},
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
+		{Name: "processors", Description: "Downstream systems that are told of changes, and the feed of what happened."},
 		{Name: "operations", Description: "For whoever keeps the service running."},
 	}
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
@@ -139,6 +140,7 @@ func (a *API) routes() {
 	a.policyRevisionRoutes()
 	a.previewRoutes()
 	a.auditRoutes()
+	a.processorRoutes()
 	a.healthRoutes()
 }
 

@@ -9,11 +9,12 @@ import (
 // itself defines. Whatever else stands in a location was made up by the caller. A test
 // compares them with the OpenAPI document.
 var words = []string{
-	"Idempotency-Key", "If-Match", "Sec-GPC", "action", "age_band", "attributes", "body", "by", "channel", "client", "collected_at", "comment",
-	"consent", "content", "country", "cursor", "entry", "expires_at", "explicit", "from", "gpc", "gpp", "header", "id", "identifier", "identifiers",
-	"limit", "limit_sensitive", "method", "notice_version", "object", "objected", "occurred_at", "opt_out_signal", "part", "path", "purpose", "query",
-	"reason", "regime", "restricted", "revision", "roles", "separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only",
-	"subject", "subjects", "tcf", "title", "to", "type", "until", "value", "verified",
+	"Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "age_band", "agreement", "attributes", "body", "by", "channel", "client",
+	"collected_at", "comment", "consent", "contact", "content", "country", "cursor", "entry", "event", "expires_at", "explicit", "from",
+	"gpc", "gpp", "header", "id", "identifier", "identifiers", "kinds", "limit", "limit_sensitive", "method", "name", "notice_version",
+	"object", "objected", "occurred_at", "opt_out_signal", "part", "path", "purpose", "purposes", "query", "reason", "regime", "restricted",
+	"revision", "revoke", "roles", "separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects",
+	"tcf", "title", "to", "type", "until", "url", "value", "verified", "version", "wait",
 }
 
 // safeLocation gives a location back if each of its parts is one of the API's words or the index of

@@ -46,6 +46,9 @@ type Service struct {
 	loading chan struct{} // held by whoever compiles one that is
 	notices sync.Map      // NoticeRef → *shownNotice
 	latest  atomic.Value  // privacy.RevisionID: see lastRevision
+	events  EventsConfig
+	head    *logHead
+	ending  chan struct{} // closed by EndWaits
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin
@@ -61,6 +64,7 @@ type Config struct {
 	Origin    string
 
 	Controller privacy.Controller // zero: the example
+	Events     EventsConfig
 }
 
 // Caller is who called, and under which request.
@@ -92,12 +96,16 @@ func New(c Config) *Service {
 		s.controller = privacy.ExampleController()
 	}
 	s.signer = newSigner(s.keyring, s.now)
+	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }
 
 // DefaultOrigin names the audit log of a deployment that has not named its own.
 const DefaultOrigin = "consentry.local/audit"
+
+// EndWaits lets those go who wait for events. It is called once, when the process is told to stop.
+func (s *Service) EndWaits() { close(s.ending) }
 
 // Close commits what is under way and refuses the rest. It does not close the store or the keyring.
 func (s *Service) Close() {

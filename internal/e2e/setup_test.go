@@ -31,19 +31,23 @@ type vault struct {
 	node     *node.Node
 	url      string
 	client   *http.Client
+	adjust   []func(*node.Config)
 }
 
 // setup starts a vault of its own on the shared servers.
-func setup(t testing.TB) *vault {
+func setup(t testing.TB) *vault { return setupWith(t) }
+
+// setupWith is setup with other settings for its nodes.
+func setupWith(t testing.TB, adjust ...func(*node.Config)) *vault {
 	t.Helper()
 	address, token := testenv.Vault(t)
-	return setupOn(t, testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) }), address, token)
+	return setupOn(t, testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) }), address, token, adjust...)
 }
 
 // setupOn starts a vault on the given servers; the database has the schema already.
-func setupOn(t testing.TB, database, vaultAddress, vaultToken string) *vault {
+func setupOn(t testing.TB, database, vaultAddress, vaultToken string, adjust ...func(*node.Config)) *vault {
 	t.Helper()
-	v := &vault{t: t, database: database, issuer: testenv.NewIssuer(t, time.Now), logs: &logBuffer{}, client: &http.Client{Timeout: time.Minute}}
+	v := &vault{t: t, database: database, issuer: testenv.NewIssuer(t, time.Now), logs: &logBuffer{}, client: &http.Client{Timeout: time.Minute}, adjust: adjust}
 	v.keys = keyring.VaultConfig{Address: vaultAddress, KVMount: testenv.Mount("kv"), TransitMount: testenv.Mount("transit"),
 		Auth: keyring.VaultAuth{Method: keyring.AuthToken, Token: keyring.Secret(vaultToken)}}
 	v.node, v.url = v.start()
@@ -58,7 +62,11 @@ func (v *vault) start() (*node.Node, string) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	n, err := node.Open(v.t.Context(), node.Config{DatabaseURL: v.database, Keyring: keys, Authn: v.issuer.Config, Log: log, Version: "test", PerSecond: 1e6})
+	config := node.Config{DatabaseURL: v.database, Keyring: keys, Authn: v.issuer.Config, Log: log, Version: "test", PerSecond: 1e6}
+	for _, adjust := range v.adjust {
+		adjust(&config)
+	}
+	n, err := node.Open(v.t.Context(), config)
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
+	"github.com/consentry/consentry/internal/webhook"
 )
 
 // Config says what a node is made of.
@@ -36,6 +37,8 @@ type Config struct {
 	Log         *slog.Logger
 	Version     string
 	TraceURL    string // OTLP over HTTP; "" for no traces
+	Webhooks    webhook.Config
+	Events      custody.EventsConfig // Sender and Observe are the node's
 	Now         func() time.Time
 	Controller  privacy.Controller // zero: the example
 }
@@ -52,6 +55,8 @@ type Node struct {
 	log      *slog.Logger
 	now      func() time.Time
 	traces   func(context.Context) error
+	sender   *webhook.Sender
+	jobs     *store.Jobs
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
@@ -90,8 +95,10 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	registry := prometheus.NewRegistry()
 	n.Policy = policy.NewEngine()
-	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller})
+	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller,
+		Events: n.openEvents(c, registry)})
 	revision, err := n.Service.PublishDefault(ctx)
 	if err != nil {
 		return nil, err
@@ -100,9 +107,11 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.verifier, err = authn.New(ctx, c.Authn, n.now); err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now})
 	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, Spans: spans})
+	if n.jobs, err = n.Store.StartJobs(ctx, n.Service.Workers(), c.Log); err != nil {
+		return nil, err
+	}
 	n.start(context.WithoutCancel(ctx))
 	return n, nil
 }
@@ -110,10 +119,14 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 // answersKept is how long a repeated request gets its first answer.
 const answersKept = 24 * time.Hour
 
+// deliveriesKept is how long it is shown which events a processor has accepted.
+const deliveriesKept = 30 * 24 * time.Hour
+
 // start runs what goes on beside requests, until Close.
 func (n *Node) start(ctx context.Context) {
 	ctx, n.stop = context.WithCancel(ctx)
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
+	n.running.Go(func() { n.Service.RunRelay(ctx) })
 	n.running.Go(func() { n.housekeep(ctx) })
 }
 
@@ -125,7 +138,8 @@ func (n *Node) housekeep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := n.Store.ForgetAnswers(ctx, n.now().Add(-answersKept)); err != nil && ctx.Err() == nil {
+			err := errors.Join(n.Store.ForgetAnswers(ctx, n.now().Add(-answersKept)), n.Store.ForgetDeliveries(ctx, n.now().Add(-deliveriesKept)))
+			if err != nil && ctx.Err() == nil {
 				n.log.WarnContext(ctx, "housekeeping failed; trying again later", slog.String("code", privacy.CodeOf(err)))
 			}
 		}
@@ -147,6 +161,7 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener) error {
 		// net/http's own messages name the addresses of callers.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
+	server.RegisterOnShutdown(n.Service.EndWaits)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -176,6 +191,13 @@ func (n *Node) Close(ctx context.Context) error {
 		n.stop()
 		n.running.Wait()
 	}
+	var errs []error
+	if n.jobs != nil {
+		errs = append(errs, n.jobs.Stop(context.WithoutCancel(ctx)))
+	}
+	if n.sender != nil {
+		n.sender.Close()
+	}
 	if n.Service != nil {
 		n.Service.Close()
 	}
@@ -185,7 +207,6 @@ func (n *Node) Close(ctx context.Context) error {
 	if n.Store != nil {
 		n.Store.Close()
 	}
-	var errs []error
 	if n.traces != nil {
 		errs = append(errs, n.traces(context.WithoutCancel(ctx)))
 	}

@@ -164,3 +164,12 @@ func (e *Engine) Granted(id privacy.RevisionID, client privacy.ClientID, purpose
 	}
 	return slices.Contains(ready.tables.granted[client], purpose)
 }
+
+// GrantedPurposes lists the purposes that the client may ask for.
+func (e *Engine) GrantedPurposes(id privacy.RevisionID, client privacy.ClientID) []privacy.PurposeName {
+	ready, err := e.revision(id)
+	if err != nil {
+		return nil
+	}
+	return slices.Clone(ready.tables.granted[client])
+}

@@ -52,25 +52,34 @@ type Logged struct {
 // Relay copies changes from the outbox to the log, up to a limit, and then deletes them. It gives how
 // many it took. One node at a time does it; another that tries meanwhile gets 0 at once.
 // A crash between the two transactions leaves rows in the outbox that are in the log already;
-// the next call only deletes them.
-func (s *Store) Relay(ctx context.Context, limit int, at time.Time) (taken int, err error) {
+// the next call only deletes them. In the transaction that logs them, jobs are enqueued that tell the processors;
+// lateBy is after how long without a sign an earlier job counts as dead.
+func (s *Store) Relay(ctx context.Context, limit int, at time.Time, lateBy time.Duration) (taken int, err error) {
 	var changes []privacy.Event
 	err = s.Write(ctx, func(tx *Tx) error {
 		changes = nil
-		var leader bool
-		if err := tx.tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('consentry relay'))`).Scan(&leader); err != nil || !leader {
-			return wrap(err, "become the relay")
+		leader, err := tx.leadsRelay(ctx)
+		if err != nil || !leader {
+			return err
 		}
-		var err error
 		if changes, err = tx.outbox(ctx, limit); err != nil || len(changes) == 0 {
 			return err
 		}
-		return tx.logChanges(ctx, changes, at)
+		if err := tx.logChanges(ctx, changes, at); err != nil {
+			return err
+		}
+		return tx.wake(ctx, at, lateBy)
 	})
 	if err != nil || len(changes) == 0 {
 		return 0, err
 	}
 	return len(changes), s.deleteChanges(ctx, changes)
+}
+
+// leadsRelay makes this transaction the only one that relays, unless another is.
+func (t *Tx) leadsRelay(ctx context.Context) (leader bool, err error) {
+	err = t.tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('consentry relay'))`).Scan(&leader)
+	return leader, wrap(err, "become the relay")
 }
 
 func (t *Tx) outbox(ctx context.Context, limit int) ([]privacy.Event, error) {
@@ -128,10 +137,4 @@ func newChangeColumns(events []privacy.Event) changeColumns {
 func (s *Store) LogHead(ctx context.Context) (head int64, err error) {
 	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(index), 0) FROM change_log`).Scan(&head)
 	return head, wrap(err, "read the end of the change log")
-}
-
-// OutboxDepth counts what waits to be logged.
-func (s *Store) OutboxDepth(ctx context.Context) (n int64, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM change`).Scan(&n)
-	return n, wrap(err, "count the outbox")
 }

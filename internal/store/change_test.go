@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -39,7 +40,7 @@ func (db *database) change(e privacy.Event) {
 func (db *database) relay() {
 	db.t.Helper()
 	for {
-		n, err := db.Relay(db.t.Context(), 7, start)
+		n, err := db.Relay(db.t.Context(), 7, start, time.Minute)
 		if err != nil {
 			db.t.Fatal(err)
 		}
@@ -154,7 +155,7 @@ func TestRelayKeepsTheOrderOfEachSubject(t *testing.T) {
 		other := open(t, db.url)
 		relaying.Go(func() {
 			for {
-				n, err := other.Relay(t.Context(), 5, start)
+				n, err := other.Relay(t.Context(), 5, start, time.Minute)
 				if err != nil {
 					t.Error(err)
 					return

@@ -27,6 +27,9 @@ type Migration struct {
 // Migrate brings the schema up to date. Several nodes may call it at once: an advisory lock lets one
 // at a time through. Migrations only go forward.
 func Migrate(ctx context.Context, url string) error {
+	if err := migrateJobs(ctx, url); err != nil {
+		return err
+	}
 	return withProvider(url, func(p *goose.Provider) error {
 		if _, err := p.Up(ctx); err != nil {
 			return privacy.Unavailable(err, "migration_failed", "the schema could not be brought up to date")

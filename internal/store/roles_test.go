@@ -17,10 +17,13 @@ var verbs = []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERE
 var (
 	readAndAppend = []string{"SELECT", "INSERT"}
 	readAndWrite  = []string{"SELECT", "INSERT", "UPDATE"}
+	anything      = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
 
 	grants = map[string]map[string][]string{
 		"consentry_app": {
 			"change": {"SELECT", "INSERT", "DELETE"}, "change_log": readAndAppend,
+			"processor": readAndWrite, "dispatch": readAndWrite, "delivery": anything,
+			"river_job": anything, "river_leader": anything, "river_queue": anything, "river_migration": {}, "river_notification": {},
 
 			"subject": readAndWrite, "identifier": readAndAppend, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
 			"consent_evidence": readAndAppend, "notice": readAndAppend, "notice_draft": readAndWrite,
@@ -35,7 +38,8 @@ var (
 )
 
 func readerGrants() map[string][]string {
-	list := map[string][]string{"commit_marker": {}, "goose_db_version": {}}
+	list := map[string][]string{"commit_marker": {}, "goose_db_version": {},
+		"river_job": {}, "river_leader": {}, "river_queue": {}, "river_migration": {}, "river_notification": {}}
 	for table := range placement {
 		if _, ok := list[table]; !ok {
 			list[table] = []string{"SELECT"}

@@ -18,7 +18,8 @@ var placement = map[string]string{
 	"decision":    "hash",
 	"revision":    reference, "publication": reference, "policy_draft": reference,
 	"key_page": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
-	"change": "subject_id", "change_log": local,
+	"change": "subject_id", "change_log": local, "processor": local, "dispatch": local, "delivery": local,
+	"river_job": local, "river_leader": local, "river_queue": local, "river_migration": local, "river_notification": local,
 	"idempotency": local, "commit_marker": local, "goose_db_version": local,
 }
 

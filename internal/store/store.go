@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -32,6 +33,8 @@ type Store struct {
 	pool         *pgxpool.Pool
 	publications sync.Map // number → privacy.RevisionID
 	changes      chan struct{}
+	work         *pgxpool.Pool // for jobs; connects when there are any
+	queue        *river.Client[pgx.Tx]
 }
 
 // Config says where the database is.
@@ -84,7 +87,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		pool.Close()
 		return nil, wrap(err, "connect")
 	}
-	return &Store{pool: pool, changes: make(chan struct{}, 1)}, nil
+	work, err := pgxpool.NewWithConfig(ctx, workPool(poolConfig))
+	if err != nil {
+		pool.Close()
+		return nil, wrap(err, "connect")
+	}
+	queue, err := newQueue()
+	if err != nil {
+		pool.Close()
+		work.Close()
+		return nil, privacy.Internal(err, "set the jobs up")
+	}
+	return &Store{pool: pool, changes: make(chan struct{}, 1), work: work, queue: queue}, nil
 }
 
 // commitDurably undoes a server, database or role that lets commits return before they are on disk: what is
@@ -94,8 +108,11 @@ func commitDurably(ctx context.Context, conn *pgx.Conn) error {
 	return wrap(err, "connect")
 }
 
-// Close waits for connections in use and closes the pool.
-func (s *Store) Close() { s.pool.Close() }
+// Close waits for connections in use and closes the pools.
+func (s *Store) Close() {
+	s.pool.Close()
+	s.work.Close()
+}
 
 // Ready reports whether the database answers.
 func (s *Store) Ready(ctx context.Context) error {
@@ -108,6 +125,7 @@ func (s *Store) Stats() *pgxpool.Stat { return s.pool.Stat() }
 // Tx is one transaction of [Store.Write].
 type Tx struct {
 	tx      pgx.Tx
+	queue   *river.Client[pgx.Tx]
 	changed bool // something was put into the outbox
 }
 
@@ -130,7 +148,7 @@ func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
 		return wrap(err, "begin")
 	}
 	defer func() { _ = end(ctx, tx.Rollback) }() // nothing is left to roll back after a commit
-	t := &Tx{tx: tx}
+	t := &Tx{tx: tx, queue: s.queue}
 	if err := work(t); err != nil {
 		return wrap(err, "write")
 	}

@@ -1,0 +1,278 @@
+package custody
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+	"github.com/consentry/consentry/internal/webhook"
+)
+
+// Processor is a downstream system that is told of changes.
+type Processor = store.Processor
+
+// Delivery is how far the telling of one event has come.
+type Delivery = store.Delivery
+
+// DeliveryState is how far that is.
+type DeliveryState = store.DeliveryState
+
+// DeliveryPending is the state of what is still to be told.
+const DeliveryPending = store.DeliveryPending
+
+// ProcessorDraft is what an administrator says about a processor.
+type ProcessorDraft struct {
+	Name      string
+	Contact   string
+	URL       string
+	Purposes  []privacy.ObjectionScope
+	Kinds     []privacy.EventKind
+	Country   string
+	Agreement string
+	Client    privacy.ClientID
+	Active    bool
+}
+
+// ProcessorSaved is a processor after a write. Secret is there when the write made one, and only in the first answer:
+// it is nowhere in clear, so a repeat of the call cannot give it.
+type ProcessorSaved struct {
+	ID      privacy.ProcessorID
+	Version int64
+	Secret  string `json:"-"`
+}
+
+// formerFor is how long the secret before the current one still signs.
+const formerFor = 24 * time.Hour
+
+var (
+	countryForm      = regexp.MustCompile(`^[A-Z]{2}$`)
+	processorClient  = regexp.MustCompile(`^[a-z0-9._-]{0,64}$`)
+	processorText    = regexp.MustCompile(`^\P{C}{1,200}$`)
+	errProcessorText = privacy.Invalid("invalid_processor", "name, contact and agreement are texts of 1 to 200 characters, country is two capital letters (ISO 3166-1), client is a name of the policy")
+	errPatterns      = privacy.Invalid("invalid_purposes", "a processor has 1 to 50 purposes: names, families such as marketing.*, or * for everything")
+	errKinds         = privacy.Invalid("unknown_kind", "there is no such kind of event; see the schema event")
+)
+
+func (s *Service) checkProcessor(ctx context.Context, d *ProcessorDraft) error {
+	if s.events.Sender == nil {
+		return privacy.Unavailable(nil, "events_off", "this node sends no events")
+	}
+	if err := s.events.Sender.CheckURL(d.URL); err != nil {
+		return err
+	}
+	if !processorText.MatchString(d.Name) || !processorText.MatchString(d.Contact) || !processorText.MatchString(d.Agreement) ||
+		!countryForm.MatchString(d.Country) || !processorClient.MatchString(string(d.Client)) {
+		return errProcessorText
+	}
+	if slices.ContainsFunc(d.Kinds, func(kind privacy.EventKind) bool { return !kind.Valid() }) {
+		return errKinds
+	}
+	if len(d.Purposes) == 0 || len(d.Purposes) > 50 {
+		return errPatterns
+	}
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return err
+	}
+	known := s.policy.Purposes(revision)
+	for _, scope := range d.Purposes {
+		if !scope.Valid() {
+			return errPatterns
+		}
+		if purpose, single := scope.Purpose(); single {
+			if _, ok := known[purpose]; !ok {
+				return errUnknownPurpose
+			}
+		}
+	}
+	return nil
+}
+
+func (d *ProcessorDraft) fill(p *Processor) {
+	p.Name, p.Contact, p.URL, p.Country, p.Agreement, p.Client, p.Active = d.Name, d.Contact, d.URL, d.Country, d.Agreement, d.Client, d.Active
+	p.Purposes, p.Kinds = slices.Compact(slices.Sorted(slices.Values(d.Purposes))), slices.Compact(slices.Sorted(slices.Values(d.Kinds)))
+}
+
+// CreateProcessor registers a processor, which is told of what happens from now on, and gives its secret.
+func (s *Service) CreateProcessor(ctx context.Context, caller Caller, draft ProcessorDraft, once Once) (ProcessorSaved, error) {
+	if err := s.checkProcessor(ctx, &draft); err != nil {
+		return ProcessorSaved{}, err
+	}
+	id, err := s.newID()
+	if err != nil {
+		return ProcessorSaved{}, err
+	}
+	at := s.instant()
+	p := Processor{ID: id, Version: 1, CreatedBy: caller.Client, CreatedAt: at}
+	draft.fill(&p)
+	secret, err := s.newProcessorSecret(ctx, &p)
+	if err != nil {
+		return ProcessorSaved{}, err
+	}
+	var saved ProcessorSaved
+	err = s.writeOnce(ctx, once, &saved, func(tx *store.Tx) error {
+		saved = ProcessorSaved{ID: p.ID, Version: p.Version, Secret: secret.Text()}
+		if err := tx.InsertProcessor(ctx, p); err != nil {
+			return err
+		}
+		return s.auditProcessor(ctx, tx, caller, audit.ActionProcessorCreate, p.ID, at)
+	})
+	return saved, err
+}
+
+// UpdateProcessor replaces what is said about a processor. KindConflict when it is no longer at the version given.
+func (s *Service) UpdateProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, version int64, draft ProcessorDraft, once Once) (ProcessorSaved, error) {
+	if err := s.checkProcessor(ctx, &draft); err != nil {
+		return ProcessorSaved{}, err
+	}
+	return s.changeProcessor(ctx, caller, audit.ActionProcessorUpdate, id, version, once, func(tx *store.Tx, p *Processor) error {
+		draft.fill(p)
+		return tx.WakeProcessor(ctx, id, p.UpdatedAt)
+	})
+}
+
+// RotateProcessorSecret gives a processor a new secret. Events are signed with both for a day, unless the old
+// one is revoked: then with the new one only, from now on.
+func (s *Service) RotateProcessorSecret(ctx context.Context, caller Caller, id privacy.ProcessorID, version int64, revoke bool, once Once) (ProcessorSaved, error) {
+	fresh := Processor{ID: id}
+	secret, err := s.newProcessorSecret(ctx, &fresh)
+	if err != nil {
+		return ProcessorSaved{}, err
+	}
+	made := false
+	saved, err := s.changeProcessor(ctx, caller, audit.ActionProcessorRotate, id, version, once, func(_ *store.Tx, p *Processor) error {
+		p.FormerSecret, p.FormerUntil, made = p.Secret, p.UpdatedAt.Add(formerFor), true
+		if revoke {
+			p.FormerSecret, p.FormerUntil = "", time.Time{}
+		}
+		p.Secret = fresh.Secret
+		return nil
+	})
+	if made && err == nil {
+		saved.Secret = secret.Text()
+	}
+	return saved, err
+}
+
+// RetireProcessor ends a relation: the processor is told nothing any more, and its secrets are forgotten. The record
+// of it stays.
+func (s *Service) RetireProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, version int64, once Once) (ProcessorSaved, error) {
+	return s.changeProcessor(ctx, caller, audit.ActionProcessorRetire, id, version, once, func(_ *store.Tx, p *Processor) error {
+		p.Active, p.RetiredAt, p.Secret, p.FormerSecret, p.FormerUntil = false, p.UpdatedAt, "", "", time.Time{}
+		return nil
+	})
+}
+
+// changeProcessor changes a processor that is in use. The version 0 takes it as it is.
+func (s *Service) changeProcessor(ctx context.Context, caller Caller, action audit.Action, id privacy.ProcessorID, version int64, once Once,
+	change func(tx *store.Tx, p *Processor) error) (saved ProcessorSaved, err error) {
+	err = s.writeOnce(ctx, once, &saved, func(tx *store.Tx) error {
+		p, err := tx.LockProcessor(ctx, id, version)
+		if err != nil {
+			return err
+		}
+		if !p.RetiredAt.IsZero() {
+			return privacy.Conflict("processor_retired", "the processor has been retired; register it anew")
+		}
+		p.UpdatedAt = s.instant()
+		if err := change(tx, &p); err != nil {
+			return err
+		}
+		saved = ProcessorSaved{ID: p.ID, Version: p.Version + 1}
+		if err := tx.PutProcessor(ctx, p); err != nil {
+			return err
+		}
+		return s.auditProcessor(ctx, tx, caller, action, id, p.UpdatedAt)
+	})
+	return saved, err
+}
+
+func (s *Service) auditProcessor(ctx context.Context, tx *store.Tx, caller Caller, action audit.Action, id privacy.ProcessorID, at time.Time) error {
+	batch, err := s.newBatch(at, []audit.Draft{{Action: action, Client: caller.Client, RequestID: caller.Request, Object: "processor/" + id.String()}})
+	if err != nil {
+		return err
+	}
+	return tx.AppendAudit(ctx, batch)
+}
+
+// newProcessorSecret draws a secret and seals it into the processor.
+func (s *Service) newProcessorSecret(ctx context.Context, p *Processor) (webhook.Secret, error) {
+	secret, err := webhook.NewSecret(s.random)
+	if err != nil {
+		return secret, err
+	}
+	p.Secret, err = s.keyring.SealSecret(ctx, secretPlace(p.ID), secret[:])
+	return secret, err
+}
+
+func secretPlace(id privacy.ProcessorID) string { return "processor/" + id.String() }
+
+// processorSecrets opens the secrets that are valid now, the current one first.
+func (s *Service) processorSecrets(ctx context.Context, p *Processor) ([]webhook.Secret, error) {
+	sealed := []string{p.Secret}
+	if p.FormerSecret != "" && s.now().Before(p.FormerUntil) {
+		sealed = append(sealed, p.FormerSecret)
+	}
+	secrets := make([]webhook.Secret, len(sealed))
+	for i := range sealed {
+		stored, err := s.keyring.OpenSecret(ctx, secretPlace(p.ID), sealed[i])
+		if err != nil {
+			return nil, err
+		}
+		if secrets[i], err = webhook.SecretOf(stored); err != nil {
+			return nil, err
+		}
+		clear(stored)
+	}
+	return secrets, nil
+}
+
+// Processors lists all that were ever registered.
+func (s *Service) Processors(ctx context.Context) ([]Processor, error) {
+	return s.store.Processors(ctx)
+}
+
+// Processor reads one.
+func (s *Service) Processor(ctx context.Context, id privacy.ProcessorID) (Processor, error) {
+	return s.store.Processor(ctx, id)
+}
+
+// ReplayProcessor has every event after a cursor that the processor wants sent to it, again or for the first time.
+func (s *Service) ReplayProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, cursor EventCursor, once Once) error {
+	return s.writeOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
+		at := s.instant()
+		if err := tx.Rewind(ctx, id, int64(cursor)); err != nil {
+			return err
+		}
+		if err := tx.WakeProcessor(ctx, id, at); err != nil {
+			return err
+		}
+		return s.auditProcessor(ctx, tx, caller, audit.ActionProcessorReplay, id, at)
+	})
+}
+
+// Deliveries lists the deliveries of a processor in a state, after a place in the log.
+func (s *Service) Deliveries(ctx context.Context, id privacy.ProcessorID, state DeliveryState, after EventCursor, limit int) ([]Delivery, error) {
+	if _, err := s.store.Processor(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.store.Deliveries(ctx, id, state, int64(after), limit)
+}
+
+// RetryDelivery takes up again what was given up.
+func (s *Service) RetryDelivery(ctx context.Context, caller Caller, id privacy.ProcessorID, event [16]byte, once Once) error {
+	return s.writeOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
+		at := s.instant()
+		if err := tx.Retry(ctx, id, event, at); err != nil {
+			return err
+		}
+		if err := tx.WakeProcessor(ctx, id, at); err != nil {
+			return err
+		}
+		return s.auditProcessor(ctx, tx, caller, audit.ActionDeliveryRetry, id, at)
+	})
+}
