@@ -6,6 +6,7 @@
 //	consentry migrate up|status   the database schema
 //	consentry keys …              the keyring: init, status, rotate, verify
 //	consentry import FILE         profiles from CSV, NDJSON or Parquet
+//	consentry policy …            policies kept as files: init, test, diff, preview, publish, bundle
 //	consentry audit …             export the audit log, verify it offline
 //	consentry receipt verify FILE verify a consent receipt offline
 //	consentry token               a token from a local key, for development
@@ -49,6 +50,7 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date, or show its state."`
 	Keys    keysCommand    `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
 	Import  importCommand  `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
+	Policy  policyCommand  `cmd:"" help:"Write, test, compare, preview, publish and bundle policies that are kept as files."`
 	Audit   auditCommand   `cmd:"" help:"Export the audit log, or verify it offline."`
 	Receipt receiptCommand `cmd:"" help:"Verify a consent receipt."`
 	Token   tokenCommand   `cmd:"" help:"Make a token with a local key, for development."`

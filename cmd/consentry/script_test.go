@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"subjects": cmdCount(t.Context(), "SELECT count(*) FROM subject"), "consents": cmdCount(t.Context(), "SELECT count(*) FROM consent_record"),
 			"gbk": cmdGBK, "bom": cmdBOM, "people": cmdPeople, "parquet": cmdParquet, "interrupt": cmdInterrupt(t.Context()),
+			"draft": cmdDraft(t.Context()), "without": cmdMatrix,
 			"sql": cmdSQL(t.Context()), "disclose": cmdDisclose(t.Context()),
 			"grant": cmdGrant(t.Context()), "keyset": cmdKeySet(t.Context()),
 		},
@@ -83,6 +84,8 @@ func scriptVault(t *testing.T, server *localserver.Postgres, env *testscript.Env
 	env.Setenv("VAULT", api.URL)
 	env.Setenv("DATABASE_URL", url)
 	env.Setenv("CONSENTRY_TOKEN_STEWARD", issuer.Token(t, "steward", privacy.RoleSteward))
+	env.Setenv("CONSENTRY_TOKEN_OFFICER", issuer.Token(t, "officer", privacy.RoleOfficer))
+	env.Setenv("APPROVER", issuer.Token(t, "approver", privacy.RoleApprover))
 	env.Setenv("CONSUMER", issuer.Token(t, "crm-mailer", privacy.RoleConsumer))
 	return nil
 }

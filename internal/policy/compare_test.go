@@ -113,8 +113,8 @@ func TestCompareInWords(t *testing.T) {
 				"角色 `agent` 今后不得调用 `subjects-lookup`。", "角色 `admin` 今后可调用 `subjects-lookup`。"},
 		},
 		"other tables": {
-			func(d table) { d["signals"] = table{"gpc": table{"purposes": []any{"ads.*"}}} },
-			[]string{"Table `signals` is new."}, []string{"新增表 `signals`。"},
+			func(d table) { d["extras"] = table{"a": table{"purposes": []any{"ads.*"}}} },
+			[]string{"Table `extras` is new."}, []string{"新增表 `extras`。"},
 		},
 		"attribute and client": {
 			func(d table) {
