@@ -168,6 +168,9 @@ func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, o
 		if err == nil && !changed {
 			err = privacy.Conflict("already_in_force", "the revision is in force already")
 		}
+		if err == nil {
+			err = s.tellOfPublication(ctx, tx, privacy.EventPolicyPublished, row.Revision, at)
+		}
 		row.State, row.PublishedAt = store.DraftPublished, at
 		row.Tested, row.Green, row.TestedAt = row.Revision, true, at
 		return err

@@ -82,6 +82,9 @@ func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.Revisi
 		if err == nil && !changed {
 			err = privacy.Conflict("already_in_force", "the revision is in force already")
 		}
+		if err == nil {
+			err = s.tellOfPublication(ctx, tx, privacy.EventPolicyRolledBack, id, at)
+		}
 		if err != nil {
 			return err
 		}

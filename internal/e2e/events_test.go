@@ -1,9 +1,12 @@
 package e2e_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -13,12 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/node"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/webhook"
+	"github.com/consentry/consentry/schemas"
 )
 
 // soon makes back-offs so short that a test sees many of them.
@@ -43,6 +48,7 @@ type receiver struct {
 	url      string
 	id       string // the processor's
 	verifier *standardwebhooks.Webhook
+	schema   *jsonschema.Schema
 
 	mu       sync.Mutex
 	answer   func(call) int // 0 breaks the connection
@@ -54,12 +60,33 @@ type receiver struct {
 // receive starts a receiver and registers it for purposes.
 func (v *vault) receive(answer func(call) int, purposes ...string) *receiver {
 	v.t.Helper()
-	r := &receiver{t: v.t, answer: answer, grown: make(chan struct{}, 1)}
+	r := newReceiver(v.t, answer)
 	server := httptest.NewServer(r)
 	v.t.Cleanup(server.Close)
 	r.url = server.URL + "/hook"
 	r.register(v, purposes...)
 	return r
+}
+
+func newReceiver(t testing.TB, answer func(call) int) *receiver {
+	t.Helper()
+	compiler := jsonschema.NewCompiler()
+	text, err := fs.ReadFile(schemas.FS, "event.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiler.AddResource("event", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("event")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &receiver{t: t, answer: answer, grown: make(chan struct{}, 1), schema: schema}
 }
 
 func (r *receiver) register(v *vault, purposes ...string) {
@@ -92,7 +119,11 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if err := json.Unmarshal(body, &c.message); err != nil {
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err == nil {
+		err = errors.Join(r.schema.Validate(document), json.Unmarshal(body, &c.message))
+	}
+	if err != nil {
 		r.t.Errorf("a body is not an event: %v", err)
 	}
 	status := r.answer(c)
@@ -231,12 +262,20 @@ func TestEventsTellOfWithdrawals(t *testing.T) {
 // the vault is ready all the while.
 func TestEventsWaitForAReceiver(t *testing.T) {
 	v := setupWith(t, soon)
-	r := v.receive(always(0), "marketing.*")
+	tried := make(chan struct{}, 1)
+	r := v.receive(func(call) int {
+		select {
+		case tried <- struct{}{}:
+		default:
+		}
+		return 0
+	}, "marketing.*")
 	other := v.receive(always(200), "marketing.*")
 	ids := v.people(5)
 	const rounds = 6
 	for i := range rounds {
 		if i == rounds/2 {
+			<-tried
 			r.set(always(503))
 		}
 		for _, id := range ids {

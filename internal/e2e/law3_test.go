@@ -34,14 +34,27 @@ var consentry = sync.OnceValues(func() (string, error) {
 // Vault, and gives its URL.
 func (v *vault) process() (url string) {
 	v.t.Helper()
+	command, url := v.launch(nil)
+	v.t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		if err := command.Wait(); err != nil && v.t.Context().Err() == nil {
+			v.t.Errorf("the second process ended with %v", err)
+		}
+	})
+	return url
+}
+
+// launch starts the command as a node, with more of an environment and more flags, and gives it once it serves.
+func (v *vault) launch(env []string, flags ...string) (command *exec.Cmd, url string) {
+	v.t.Helper()
 	name, err := consentry()
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	command := exec.CommandContext(v.t.Context(), name, "serve", "--listen=127.0.0.1:0", "--rate-limit=1000000",
-		"--issuer="+v.issuer.Config.Issuer, "--audience="+v.issuer.Config.Audience, "--jwks-file="+v.issuer.Config.JWKSFile,
-		"--vault-kv-mount="+v.keys.KVMount, "--vault-transit-mount="+v.keys.TransitMount)
-	command.Env = append(os.Environ(), "DATABASE_URL="+v.database, "VAULT_ADDR="+v.keys.Address, "VAULT_TOKEN="+string(v.keys.Auth.Token))
+	command = exec.CommandContext(v.t.Context(), name, append([]string{"serve", "--listen=127.0.0.1:0", "--rate-limit=1000000",
+		"--issuer=" + v.issuer.Config.Issuer, "--audience=" + v.issuer.Config.Audience, "--jwks-file=" + v.issuer.Config.JWKSFile,
+		"--vault-kv-mount=" + v.keys.KVMount, "--vault-transit-mount=" + v.keys.TransitMount}, flags...)...)
+	command.Env = append(append(os.Environ(), "DATABASE_URL="+v.database, "VAULT_ADDR="+v.keys.Address, "VAULT_TOKEN="+string(v.keys.Auth.Token)), env...)
 	command.Stderr = v.logs
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	stdout, err := command.StdoutPipe()
@@ -51,17 +64,11 @@ func (v *vault) process() (url string) {
 	if err := command.Start(); err != nil {
 		v.t.Fatal(err)
 	}
-	v.t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		if err := command.Wait(); err != nil && v.t.Context().Err() == nil {
-			v.t.Errorf("the second process ended with %v", err)
-		}
-	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		v.t.Fatalf("the second process did not start: %v\n%s", err, v.logs)
 	}
-	return strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+	return command, strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
 }
 
 // Withdrawal is immediate: once a withdrawal has returned from one process, no read that another process
