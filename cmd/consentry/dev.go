@@ -31,6 +31,7 @@ type devCommand struct {
 	Keyring     keyringFlags `embed:""`
 
 	Controller controllerFlags `embed:""`
+	Confirming confirmingFlags `embed:""`
 }
 
 // Run implements `consentry dev`.
@@ -66,7 +67,11 @@ func (d *dev) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := node.Config{Webhooks: webhook.Config{Private: true, Plain: true}, DatabaseURL: d.database, Keyring: keys, Log: d.log, Version: version(), Controller: d.command.Controller.controller(),
+	confirming, err := d.command.Confirming.confirming()
+	if err != nil {
+		return errors.Join(err, keys.Close())
+	}
+	config := node.Config{Webhooks: webhook.Config{Private: true, Plain: true}, DatabaseURL: d.database, Confirming: confirming, Keyring: keys, Log: d.log, Version: version(), Controller: d.command.Controller.controller(),
 		Authn: authn.Config{Issuer: devIssuerName, Audience: devAudience, JWKSFile: filepath.Join(d.command.Data, jwksFile)}}
 	ctx, unwatch := d.watched(ctx)
 	err = d.serve(ctx, config)

@@ -19,10 +19,15 @@ type serveCommand struct {
 	Service  serviceFlags  `embed:""`
 
 	Controller controllerFlags `embed:""`
+	Confirming confirmingFlags `embed:""`
 }
 
 // Run implements `consentry serve`.
 func (c *serveCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
+	confirming, err := c.Confirming.confirming()
+	if err != nil {
+		return err
+	}
 	keys, err := c.Keyring.open(ctx, keyringOptions(log))
 	if err != nil {
 		return err
@@ -31,7 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio, log *slog.Logger) erro
 	if controller.Name == privacy.ExampleController().Name {
 		log.WarnContext(ctx, "receipts are made out in the name of an example; set --controller-name and what belongs to it")
 	}
-	config := node.Config{DatabaseURL: c.Database.DatabaseURL, MaxConns: c.Database.MaxConns, Authn: c.Authn.config(), Controller: controller}
+	config := node.Config{DatabaseURL: c.Database.DatabaseURL, MaxConns: c.Database.MaxConns, Authn: c.Authn.config(), Controller: controller, Confirming: confirming}
 	return serve(ctx, config, c.Service, keys, log, func(url string) { _, _ = fmt.Fprintln(io.out, "listening on", url) })
 }
 

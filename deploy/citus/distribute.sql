@@ -9,7 +9,7 @@
 --
 -- Whatever is known of one subject lies in one shard, so that a decision is taken on one moment's state. What
 -- is not named here stays on the coordinator, as it should: decision, audit_batch, audit_leaf, audit_tile,
--- audit_checkpoint, change_log, processor, dispatch, delivery, River's tables, key_page, idempotency and the record of the migrations.
+-- audit_checkpoint, change_log, processor, dispatch, delivery, River's tables, key_page, message, idempotency and the record of the migrations.
 \set ON_ERROR_STOP on
 BEGIN;
 SELECT citus_version();
@@ -28,6 +28,7 @@ SELECT create_distributed_table('subject', 'subject_id', shard_count => 32, colo
 SELECT create_distributed_table('subject_identifier', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('attribute_value', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_record', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('confirmation', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_receipt', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_state', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('subject_signal', 'subject_id', colocate_with => 'subject');

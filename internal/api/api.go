@@ -41,6 +41,7 @@ type API struct {
 	log      *slog.Logger
 	now      func() time.Time
 	limiter  *limiter
+	confirms *limiter      // of those who bring a link, by address
 	body     time.Duration // see Config.BodyWithin
 	metrics  *metrics
 	spans    trace.Tracer
@@ -74,10 +75,11 @@ func New(c Config) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{service: c.Service, verifier: c.Verifier, log: c.Log, now: c.Now,
-		limiter: newLimiter(c.PerSecond, c.Burst), body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
+		limiter: newLimiter(c.PerSecond, c.Burst), confirms: newLimiter(confirmsPerSecond, confirmsBurst), body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
 	a.routes()
+	mux.Handle("GET /confirm", confirmPages())
 	mux.Handle("GET /metrics", a.metrics.handler())
 	a.handler = a.observe(route(mux))
 	return a
@@ -132,6 +134,7 @@ func (a *API) routes() {
 	a.importRoutes()
 	a.consentRoutes()
 	a.receiptRoutes()
+	a.confirmRoutes()
 	a.signalRoutes()
 	a.noticeRoutes()
 	a.disclosureRoutes()

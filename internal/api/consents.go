@@ -30,6 +30,7 @@ type Consent struct {
 	Notice      *NoticeRef             `json:"notice,omitempty" doc:"What the subject was shown: a published version of the notice that explains the purpose."`
 	Locale      string                 `json:"locale,omitempty" maxLength:"35" pattern:"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$" example:"de" doc:"In which language it was shown (BCP 47)."`
 	Evidence    Evidence               `json:"evidence,omitempty"`
+	Confirm     string                 `json:"confirm,omitempty" enum:"email,sms" doc:"A grant that waits, pending, until the subject confirms it through a link that is sent to them there (double opt-in)."`
 }
 
 type consentInput struct {
@@ -85,7 +86,7 @@ func (e Evidence) cleartext() privacy.Cleartext {
 func (c *Consent) consent() custody.Consent {
 	return custody.Consent{Purpose: privacy.PurposeName(c.Purpose), Action: privacy.ConsentAction(c.Action), Explicit: c.Explicit, SeparateFor: c.SeparateFor,
 		By: privacy.ConsentBy(c.By), Channel: c.Channel, Method: c.Method, OccurredAt: timeOf(c.OccurredAt), ExpiresAt: timeOf(c.ExpiresAt),
-		Notice: c.Notice.ref(), Locale: c.Locale, Evidence: c.Evidence.cleartext()}
+		Notice: c.Notice.ref(), Locale: c.Locale, Evidence: c.Evidence.cleartext(), Confirm: c.Confirm}
 }
 
 type consentOutput struct {
@@ -124,6 +125,8 @@ type ConsentRecord struct {
 	By          privacy.ConsentBy      `json:"by"`
 	Channel     string                 `json:"channel,omitempty"`
 	Method      string                 `json:"method,omitempty"`
+	Confirm     string                 `json:"confirm,omitempty" enum:"email,sms" doc:"It waits to be confirmed there."`
+	Confirms    string                 `json:"confirms,omitempty" doc:"The record that this one confirms."`
 	OccurredAt  time.Time              `json:"occurred_at"`
 	ExpiresAt   *time.Time             `json:"expires_at,omitempty"`
 	RecordedBy  privacy.ClientID       `json:"recorded_by"`
@@ -248,10 +251,14 @@ func historyCursor(text string) (int32, error) {
 var errInvalidCursor = privacy.Invalid("invalid_cursor", "pass the cursor of the answer before, unchanged")
 
 func consentRecord(r *custody.ConsentRecord) ConsentRecord {
-	return ConsentRecord{ID: privacy.SubjectID(r.ID).String(), Purpose: r.Purpose, Action: r.Action, Explicit: r.Explicit, SeparateFor: listed(r.SeparateFor), By: r.By,
-		Channel: r.Channel, Method: r.Method, OccurredAt: r.OccurredAt, ExpiresAt: timePtr(r.ExpiresAt), RecordedBy: r.RecordedBy, RecordedAt: r.RecordedAt,
+	record := ConsentRecord{ID: privacy.SubjectID(r.ID).String(), Purpose: r.Purpose, Action: r.Action, Explicit: r.Explicit, SeparateFor: listed(r.SeparateFor), By: r.By,
+		Channel: r.Channel, Method: r.Method, Confirm: r.ConfirmBy, OccurredAt: r.OccurredAt, ExpiresAt: timePtr(r.ExpiresAt), RecordedBy: r.RecordedBy, RecordedAt: r.RecordedAt,
 		Notice: noticeRef(r.Notice), NoticeHash: hex.EncodeToString(r.NoticeHash), Locale: r.Locale, Evidence: hex.EncodeToString(r.Evidence),
 		Seq: r.Seq, PrevHash: hex.EncodeToString(r.Prev), Hash: hex.EncodeToString(r.Hash)}
+	if r.Confirms != [16]byte{} {
+		record.Confirms = privacy.SubjectID(r.Confirms).String()
+	}
+	return record
 }
 
 func timePtr(at time.Time) *time.Time {

@@ -25,7 +25,9 @@ const (
 	ActionConsentWithdraw  Action = "consent.withdraw"
 	ActionConsentObject    Action = "consent.object"
 	ActionConsentLift      Action = "consent.lift"
-	ActionReceiptIssue     Action = "receipt.issue" // afterwards; the receipt of a record is otherwise part of it
+	ActionConfirmRefused   Action = "confirmation.refuse" // of a wrong secret
+	ActionMessageSend      Action = "message.send"        // before each attempt
+	ActionReceiptIssue     Action = "receipt.issue"       // afterwards; the receipt of a record is otherwise part of it
 	ActionSignalReceive    Action = "signal.receive"
 	ActionConsentRebuild   Action = "consent.rebuild" // the state of a subject, from their ledger
 	ActionNoticeWrite      Action = "notice.write"

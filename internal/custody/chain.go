@@ -22,6 +22,10 @@ import (
 // nodes), and says how the rest is read. Another encoding gets another label; this one is frozen.
 const chainLabel = "consentry consent record v1\x00"
 
+// confirmLabel is that of a record that awaits a confirmation or is one: after the fields below come confirm by ‖ id
+// of the record confirmed (16, zeros for none). All others keep the first encoding.
+const confirmLabel = "consentry consent record v1 confirmation\x00"
+
 // RecordHash is the link of a record: SHA-256 over the label and every field in the order below, numbers big endian,
 // texts, lists and hashes after their length in four bytes, times in microseconds since 1970, and no
 // expiry as 0x8000000000000000.
@@ -30,7 +34,12 @@ const chainLabel = "consentry consent record v1\x00"
 //	‖ channel ‖ method ‖ locale ‖ notice id ‖ notice version (4) ‖ notice hash ‖ commitment to the evidence
 //	‖ occurred (8) ‖ expires (8) ‖ recorded by ‖ recorded (8)
 func RecordHash(id privacy.SubjectID, r *store.ConsentRecord) audit.Hash {
-	b := append(make([]byte, 0, 512), chainLabel...)
+	label := chainLabel
+	confirmation := r.ConfirmBy != "" || r.Confirms != [16]byte{}
+	if confirmation {
+		label = confirmLabel
+	}
+	b := append(make([]byte, 0, 512), label...)
 	var prev audit.Hash
 	copy(prev[:], r.Prev)
 	b = append(b, prev[:]...)
@@ -59,7 +68,12 @@ func RecordHash(id privacy.SubjectID, r *store.ConsentRecord) audit.Hash {
 	}
 	b = binary.BigEndian.AppendUint64(b, expires)
 	b = appendText(b, r.RecordedBy)
-	return sha256.Sum256(binary.BigEndian.AppendUint64(b, uint64(r.RecordedAt.UnixMicro()))) //nolint:gosec // two's complement
+	b = binary.BigEndian.AppendUint64(b, uint64(r.RecordedAt.UnixMicro())) //nolint:gosec // two's complement
+	if confirmation {
+		b = appendText(b, r.ConfirmBy)
+		b = append(b, r.Confirms[:]...)
+	}
+	return sha256.Sum256(b)
 }
 
 func appendText[S ~string | ~[]byte](b []byte, text S) []byte {

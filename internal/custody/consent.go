@@ -28,7 +28,8 @@ type Consent struct {
 	Locale      string            // in which language; "" when not said
 	Evidence    privacy.Cleartext // a JSON text; empty: none
 	// Record names the record, so that it is put on the ledger once however often it comes; zero: a fresh one.
-	Record [16]byte
+	Record  [16]byte
+	Confirm string // "email" or "sms": a grant that waits for the subject to confirm it there
 }
 
 // Recorded is the record made and where it leaves the subject on the purpose. Objected tells whether

@@ -23,10 +23,16 @@ func foldConsent(current store.ConsentState, exists bool, record store.ConsentRe
 			return current
 		}
 	}
+	if record.ConfirmBy != "" && exists && current.Status.StatusAt(occurred, current.ExpiresAt) == privacy.ConsentGranted {
+		return current // what stands is not taken away by asking for it anew
+	}
 	if exists && occurred.Before(current.OccurredAt) {
 		occurred = current.OccurredAt // a withdrawal dated before the grant it ends still ends it
 	}
 	status, _ := record.Action.Status()
+	if record.ConfirmBy != "" {
+		status = privacy.ConsentPending
+	}
 	return store.ConsentState{Purpose: record.Purpose, Seq: record.Seq, Status: status, Explicit: record.Explicit, SeparateFor: record.SeparateFor,
 		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, Notice: record.Notice, UpdatedAt: record.RecordedAt}
 }

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -32,8 +33,9 @@ func (s *Service) makeReceipt(ctx context.Context, revision privacy.RevisionID, 
 }
 
 func receiptEvent(id privacy.SubjectID, r *store.ConsentRecord) *receipt.Event {
-	return &receipt.Event{ID: r.ID, Subject: id, Action: r.Action, Explicit: r.Explicit, SeparateFor: r.SeparateFor, By: r.By,
-		Channel: r.Channel, Method: r.Method, OccurredAt: r.OccurredAt, ExpiresAt: r.ExpiresAt}
+	return &receipt.Event{ID: r.ID, Subject: id, Action: r.Action, Pending: r.ConfirmBy != "", Confirms: r.Confirms, Explicit: r.Explicit, SeparateFor: r.SeparateFor, By: r.By,
+		Channel: r.Channel, Method: r.Method, Language: r.Locale, OccurredAt: r.OccurredAt, ExpiresAt: r.ExpiresAt,
+		Notice: receipt.Notice{ID: r.Notice.ID, Version: int(r.Notice.Version), Hash: hex.EncodeToString(r.NoticeHash)}}
 }
 
 // ReceiptKeys gives the public keys that receipts are signed with, of all versions, as a JWK set. Another node's
@@ -121,7 +123,15 @@ func (s *Service) newTerms(revision privacy.RevisionID, name privacy.PurposeName
 	if !known { // an objection to a family, or a purpose the policy has dropped
 		return &receipt.Terms{Purpose: name, Category: "not stated"}
 	}
-	terms := &receipt.Terms{Purpose: name, Titles: purpose.Title, DPV: purpose.DPV, Category: purpose.Category, Profiling: purpose.Profiling, Automated: purpose.AutomatedDecision}
+	terms := &receipt.Terms{Purpose: name, Titles: purpose.Title, DPV: purpose.DPV, Category: purpose.Category, Profiling: purpose.Profiling, Automated: purpose.AutomatedDecision, Retention: purpose.Retention}
+	for _, recipient := range purpose.Recipients {
+		if recipient.Role == "third_party" {
+			terms.ThirdParties = append(terms.ThirdParties, recipient.Name)
+		}
+	}
+	for _, transfer := range purpose.Abroad {
+		terms.Locations = append(terms.Locations, transfer.Country)
+	}
 	for _, attribute := range s.policy.Attributes(revision, name) {
 		defined, ok := s.catalogue.Attribute(attribute)
 		if !ok {

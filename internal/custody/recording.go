@@ -28,6 +28,7 @@ type recording struct {
 	purpose  policy.Purpose // zero when the revision does not know it
 	known    bool           // what the consent is about
 	receipt  string         // signed; "" when the keyring is away
+	pending  *pending       // nil: nothing is to be confirmed
 	moved    bool           // another revision is in force by now
 
 	sealed   []byte // evidence; nil: none
@@ -49,6 +50,9 @@ func (s *Service) recordConsent(ctx context.Context, r *recording) (Recorded, er
 		question := store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutObjection(), Record: r.consent.Record, Key: key}
 		err := s.store.WriteLedger(ctx, question, func(head *store.LedgerHead, w *store.Writes) error { return r.write(ctx, head, key, w) })
 		if !r.moved {
+			if err == nil && r.pending != nil {
+				s.wakeMessenger()
+			}
 			return r.recorded, err
 		}
 	}
@@ -91,7 +95,15 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	if err := s.lastAsUsual(r.prepared, &r.purpose); err != nil {
 		return err
 	}
+	channel, err := s.confirmBy(&r.consent, &r.purpose)
+	if err != nil {
+		return err
+	}
+	r.prepared.ConfirmBy = string(channel)
 	if err := r.findSubject(ctx); err != nil {
+		return err
+	}
+	if r.pending, err = s.preparePending(ctx, r.id, channel); err != nil {
 		return err
 	}
 	r.receipt, err = s.signRecord(ctx, r.revision, r.id, r.prepared)
@@ -144,6 +156,9 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, key *stor
 	ledger.append(w, &record)
 	if r.sealed != nil {
 		w.AppendEvidence(r.id, record.Seq, r.sealed)
+	}
+	if err := r.pending.start(s, w, r.id, &record); err != nil {
+		return err
 	}
 	if r.receipt != "" {
 		w.PutReceipt(r.id, record.ID, r.receipt)
@@ -198,7 +213,9 @@ func (s *Service) mayGive(ctx context.Context, key *keyring.Subject, head *store
 	if err != nil {
 		return err
 	}
-	after := foldConsent(store.ConsentState{}, false, *record)
+	given := *record
+	given.ConfirmBy = "" // the question is what they may give once it is confirmed
+	after := foldConsent(store.ConsentState{}, false, given)
 	refusal, err := s.policy.Refusal(ctx, head.Revision, record.Purpose, s.policyState(head.Revision, record.Purpose, st, head.Subject.Standing, after, at))
 	switch {
 	case err != nil:

@@ -39,6 +39,8 @@ type Service struct {
 	controller   privacy.Controller
 	signer       *signer
 	receiptTerms termsCache
+	confirming   Confirming
+	queued       chan struct{} // a message was
 
 	batcher *audit.Batcher
 	pages   knownPages
@@ -65,6 +67,7 @@ type Config struct {
 
 	Controller privacy.Controller // zero: the example
 	Events     EventsConfig
+	Confirming Confirming
 }
 
 // Caller is who called, and under which request.
@@ -82,7 +85,10 @@ type knownPages struct {
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
-		trying: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
+		confirming: c.Confirming, queued: make(chan struct{}, 1), trying: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
+	if s.confirming.Within <= 0 {
+		s.confirming.Within = confirmWithin
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}

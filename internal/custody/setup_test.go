@@ -53,6 +53,8 @@ type vault struct {
 	store  *store.Store
 	engine *policy.Engine
 	owner  *pgx.Conn
+
+	confirming custody.Confirming
 }
 
 // engine is shared by the first services of all tests: compiling the policy takes longer than most of them.
@@ -89,7 +91,7 @@ func (v *vault) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit"})
+	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming})
 	service, opened, keys := v.Service, v.store, v.keys
 	v.t.Cleanup(func() {
 		service.Close()

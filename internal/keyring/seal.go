@@ -20,6 +20,7 @@ const (
 	KindState      Kind = 3
 	KindSignal     Kind = 5
 	KindEvidence   Kind = 4 // of a consent; the version is the number of its record
+	KindMessage    Kind = 7 // what a message to the subject says that nobody else may know
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value: read

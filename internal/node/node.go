@@ -41,6 +41,7 @@ type Config struct {
 	Events      custody.EventsConfig // Sender and Observe are the node's
 	Now         func() time.Time
 	Controller  privacy.Controller // zero: the example
+	Confirming  custody.Confirming // zero: consents cannot be confirmed by message
 }
 
 // Node is a vault that is ready to serve.
@@ -98,7 +99,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	registry := prometheus.NewRegistry()
 	n.Policy = policy.NewEngine()
 	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller,
-		Events: n.openEvents(c, registry)})
+		Events: n.openEvents(c, registry), Confirming: c.Confirming})
 	revision, err := n.Service.PublishDefault(ctx)
 	if err != nil {
 		return nil, err
@@ -127,6 +128,7 @@ func (n *Node) start(ctx context.Context) {
 	ctx, n.stop = context.WithCancel(ctx)
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
 	n.running.Go(func() { n.Service.RunRelay(ctx) })
+	n.running.Go(func() { n.Service.RunMessenger(ctx) })
 	n.running.Go(func() { n.housekeep(ctx) })
 }
 

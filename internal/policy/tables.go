@@ -18,6 +18,7 @@ type Purpose struct {
 	Marketing            bool                      `json:"marketing"`
 	Profiling            bool                      `json:"profiling"`
 	AutomatedDecision    bool                      `json:"automated_decision"`
+	DoubleOptIn          string                    `json:"double_opt_in"` // email or sms: a grant waits to be confirmed there; "": it does not
 	MinimumNoticeVersion int                       `json:"minimum_notice_version"`
 	Descriptions         map[string]string         `json:"descriptions"` // by language: what is done with the data
 	Notice               string                    `json:"notice"`       // id of the notice that explains it; "" for none

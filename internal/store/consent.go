@@ -20,6 +20,8 @@ type ConsentRecord struct {
 	By          privacy.ConsentBy
 	Channel     string
 	Method      string
+	ConfirmBy   string   // "email" or "sms": it awaits confirmation; "": it does not
+	Confirms    [16]byte // the record that this one confirms; zero: none
 	OccurredAt  time.Time
 	ExpiresAt   time.Time // zero: does not expire
 	RecordedBy  privacy.ClientID
@@ -56,10 +58,10 @@ type NoticeRef struct {
 func (w *Writes) AppendConsent(id privacy.SubjectID, r *ConsentRecord) {
 	w.queue(`
 		INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at,
-			recorded_by, recorded_at, notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+			recorded_by, recorded_at, notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash, confirm_by, confirms)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		[16]byte(id), r.Seq, r.ID, r.Purpose, r.Action, r.Explicit, scopeTexts(r.SeparateFor), r.By, r.Channel, r.Method,
-		r.OccurredAt, nullTime(r.ExpiresAt), r.RecordedBy, r.RecordedAt, r.Notice.ID, r.Notice.Version, r.NoticeHash, r.Locale, r.Evidence, r.Prev, r.Hash)
+		r.OccurredAt, nullTime(r.ExpiresAt), r.RecordedBy, r.RecordedAt, r.Notice.ID, r.Notice.Version, r.NoticeHash, r.Locale, r.Evidence, r.Prev, r.Hash, r.ConfirmBy, nullID(r.Confirms))
 }
 
 // AppendEvidence adds the sealed evidence of a record beside it.
@@ -154,15 +156,19 @@ func scanConsentState(row pgx.CollectableRow) (ConsentState, error) {
 
 const selectConsentRecord = `
 		SELECT seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at,
-			notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash
+			notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash, confirm_by, confirms
 		FROM consent_record`
 
 func scanConsentRecord(row pgx.CollectableRow) (ConsentRecord, error) {
 	var r ConsentRecord
 	var expires *time.Time
+	var confirms *[16]byte
 	err := row.Scan(&r.Seq, &r.ID, &r.Purpose, &r.Action, &r.Explicit, &r.SeparateFor, &r.By, &r.Channel, &r.Method,
-		&r.OccurredAt, &expires, &r.RecordedBy, &r.RecordedAt, &r.Notice.ID, &r.Notice.Version, &r.NoticeHash, &r.Locale, &r.Evidence, &r.Prev, &r.Hash)
+		&r.OccurredAt, &expires, &r.RecordedBy, &r.RecordedAt, &r.Notice.ID, &r.Notice.Version, &r.NoticeHash, &r.Locale, &r.Evidence, &r.Prev, &r.Hash, &r.ConfirmBy, &confirms)
 	r.ExpiresAt = timeOrZero(expires)
+	if confirms != nil {
+		r.Confirms = *confirms
+	}
 	return r, err
 }
 

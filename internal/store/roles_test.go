@@ -27,7 +27,7 @@ var (
 
 			"subject": readAndWrite, "identifier": readAndAppend, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
 			"consent_evidence": readAndAppend, "notice": readAndAppend, "notice_draft": readAndWrite,
-			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "consent_state": {"SELECT", "INSERT", "UPDATE"},
+			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "confirmation": readAndWrite, "message": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
 			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend,

@@ -10,7 +10,7 @@ import (
 // placement says where each table lives once Citus distributes the schema, by the column that it is
 // distributed by.
 var placement = map[string]string{
-	"subject": "subject_id", "subject_identifier": "subject_id", "attribute_value": "subject_id", "consent_receipt": "subject_id",
+	"subject": "subject_id", "subject_identifier": "subject_id", "attribute_value": "subject_id", "consent_receipt": "subject_id", "confirmation": "subject_id",
 	"consent_record": "subject_id", "consent_state": "subject_id", "consent_evidence": "subject_id", "subject_signal": "subject_id",
 	"notice": reference, "notice_draft": reference,
 	"identifier":  "blind_index",
@@ -18,7 +18,7 @@ var placement = map[string]string{
 	"decision":    "hash",
 	"revision":    reference, "publication": reference, "policy_draft": reference,
 	"key_page": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
-	"change": "subject_id", "change_log": local, "processor": local, "dispatch": local, "delivery": local,
+	"change": "subject_id", "change_log": local, "message": local, "processor": local, "dispatch": local, "delivery": local,
 	"river_job": local, "river_leader": local, "river_queue": local, "river_migration": local, "river_notification": local,
 	"idempotency": local, "commit_marker": local, "goose_db_version": local,
 }
@@ -107,7 +107,7 @@ func TestSchemaKeysSubjectTablesBySubject(t *testing.T) {
 	t.Parallel()
 	for _, table := range setup(t).strings(`SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 		WHERE a.attname = 'subject_id' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`) {
-		elsewhere := []string{"identifier", "audit_entry", "change_log", "delivery"}
+		elsewhere := []string{"identifier", "audit_entry", "change_log", "delivery", "message"}
 		if place := placement[table]; place != "subject_id" && !slices.Contains(elsewhere, table) {
 			t.Errorf("%s tells of subjects and is distributed by %s", table, place)
 		}

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Nobody who follows a link has a token for the API, so there are fewer of them allowed at a time, by address.
+const (
+	confirmsPerSecond = 2
+	confirmsBurst     = 20
+	maxConfirm        = 4 << 10
+)
+
+type confirmInput struct {
+	Body struct {
+		Token string `json:"token" maxLength:"128" doc:"What stands after the # of the link."`
+	}
+}
+
+type confirmOutput struct {
+	Body custody.Recorded
+}
+
+func (a *API) confirmRoutes() {
+	huma.Register(a.huma, huma.Operation{OperationID: "consents-confirm", Method: http.MethodPost, Path: "/v1/consents/confirm", Tags: []string{"consent"},
+		Summary:     "Confirm a consent by the link that was sent",
+		Description: "It takes no bearer token: the token of the link is what counts. It works once, until it expires, and as long as nothing else was decided about the purpose.",
+		Errors:      append([]int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, bodyStatuses...), MaxBodyBytes: maxConfirm, BodyReadTimeout: a.body,
+		Middlewares: huma.Middlewares{a.limitConfirms, takes("application/json")}}, a.confirm)
+}
+
+func (a *API) confirm(ctx context.Context, input *confirmInput) (*confirmOutput, error) {
+	recorded, err := a.service.Confirm(ctx, requestFrom(ctx).id, input.Body.Token)
+	if err != nil {
+		return nil, a.problemFrom(ctx, err)
+	}
+	return &confirmOutput{Body: recorded}, nil
+}
+
+// limitConfirms bounds how fast links can be tried from one place.
+func (a *API) limitConfirms(ctx huma.Context, next func(huma.Context)) {
+	if !a.confirms.allow(placeOf(ctx.RemoteAddr()), a.now()) {
+		ctx.SetHeader("Retry-After", "1")
+		writeHumaProblem(ctx, a.problemFrom(ctx.Context(), privacy.NewError(privacy.KindRateLimited, "rate_limited", "too many requests; slow down and try again in a second")))
+		return
+	}
+	next(ctx)
+}
+
+// placeOf names where a request comes from: its address, of IPv6 the network, since one customer has all of that.
+func placeOf(remote string) privacy.ClientID {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return "elsewhere"
+	}
+	if address = address.Unmap(); address.Is6() {
+		network, _ := address.WithZone("").Prefix(64)
+		address = network.Addr()
+	}
+	return privacy.ClientID(address.String())
+}
+
+//go:embed confirm
+var confirmFiles embed.FS
+
+// confirmTexts are what the page says, by language, the one for everybody else first.
+var confirmTexts = []confirmText{
+	{"en", "Confirm your consent", "Press the button to confirm that it was you who agreed.", "Confirm", "Thank you. Your consent is confirmed.",
+		"This link does not work. It may have been used before, or have expired: please ask for a new one.", "Something went wrong. Please try again in a moment.", "Please allow scripts on this page, which sends your confirmation."},
+	{"zh", "确认您的同意", "请点击按钮，确认是您本人同意。", "确认", "谢谢，您的同意已确认。", "该链接无效，可能已被使用或已过期，请重新申请。", "出现问题，请稍后再试。", "请允许本页面运行脚本，以便提交您的确认。"},
+	{"de", "Einwilligung bestätigen", "Drücken Sie auf den Knopf, um zu bestätigen, dass Sie es waren, der zugestimmt hat.", "Bestätigen", "Danke. Ihre Einwilligung ist bestätigt.",
+		"Dieser Link funktioniert nicht. Vielleicht wurde er schon benutzt oder ist abgelaufen: Bitte fordern Sie einen neuen an.", "Etwas ist schiefgegangen. Bitte versuchen Sie es gleich noch einmal.", "Bitte erlauben Sie Skripte auf dieser Seite, die Ihre Bestätigung absendet."},
+}
+
+type confirmText struct {
+	Language, Title, Ask, Button, Done, Invalid, Failed, NoScript string
+}
+
+// confirmPages answers GET /confirm with a page that changes nothing by being looked at: mail programs and scanners
+// open every link. The token stands after the # and is sent by the button alone.
+func confirmPages() http.Handler {
+	page := template.Must(template.ParseFS(confirmFiles, "confirm/page.html"))
+	script, _ := confirmFiles.ReadFile("confirm/page.js") // embedded: it is there
+	style, _ := confirmFiles.ReadFile("confirm/page.css")
+	policy := "default-src 'none'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; script-src '" + sourceHash(script) + "'; style-src '" + sourceHash(style) + "'"
+	pages := make(map[string][]byte, len(confirmTexts))
+	for _, text := range confirmTexts {
+		var out bytes.Buffer
+		_ = page.Execute(&out, struct { // to memory, from constants
+			confirmText
+			Script template.JS
+			Style  template.CSS
+		}{text, template.JS(script), template.CSS(style)}) //nolint:gosec // both are files of ours
+		pages[text.Language] = out.Bytes()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, ok := pages[strings.ToLower(r.URL.Query().Get("l"))]
+		if !ok {
+			content = pages[confirmTexts[0].Language]
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		_, _ = w.Write(content)
+	})
+}
+
+func sourceHash(source []byte) string {
+	sum := sha256.Sum256(source)
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}

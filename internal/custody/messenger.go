@@ -1,0 +1,232 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/mail"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+const (
+	messengerEvery = 5 * time.Second // how often it looks for what is due; what was just queued here goes at once
+	messageLease   = 2 * time.Minute // until another node takes over from one that died
+	messageBatch   = 20
+	messageTries   = 12
+	firstRetry     = 15 * time.Second
+	longestRetry   = time.Hour
+)
+
+// RunMessenger sends what is queued until ctx ends. Every node runs it; a message is taken by one at a time.
+func (s *Service) RunMessenger(ctx context.Context) {
+	ticker := time.NewTicker(messengerEvery)
+	defer ticker.Stop()
+	for {
+		if _, err := s.SendMessages(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "sending messages failed; trying again", slog.String("code", privacy.CodeOf(err)))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-s.queued:
+		}
+	}
+}
+
+// wakeMessenger is called once a message is committed.
+func (s *Service) wakeMessenger() {
+	select {
+	case s.queued <- struct{}{}:
+	default: // it has been woken already
+	}
+}
+
+// SendMessages sends what is due and gives how many messages were handed over. A message can go twice, when a node dies
+// between handing it over and saying so; its link works once all the same.
+func (s *Service) SendMessages(ctx context.Context) (sent int, err error) {
+	for {
+		messages, err := s.claimMessages(ctx)
+		if err != nil || len(messages) == 0 {
+			return sent, err
+		}
+		for i := range messages {
+			done, err := s.sendMessage(ctx, &messages[i])
+			if err != nil {
+				return sent, err
+			}
+			if done {
+				sent++
+			}
+		}
+	}
+}
+
+// claimMessages takes what is due, and puts on record that the subjects' addresses are about to be used.
+func (s *Service) claimMessages(ctx context.Context) (messages []store.Message, err error) {
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		at := s.instant()
+		if messages, err = tx.ClaimMessages(ctx, messageBatch, at, at.Add(messageLease)); err != nil || len(messages) == 0 {
+			return err
+		}
+		drafts := make([]audit.Draft, len(messages))
+		for i, m := range messages {
+			drafts[i] = audit.Draft{Action: audit.ActionMessageSend, Client: systemClient, Subject: m.Subject, Purpose: m.Purpose}
+		}
+		batch, err := s.newBatch(at, drafts)
+		if err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, batch)
+	})
+	return messages, err
+}
+
+// sendMessage sends one message and settles it: away with it when it was sent, refused for good, or is of no use any
+// more, and later again when not.
+func (s *Service) sendMessage(ctx context.Context, m *store.Message) (sent bool, err error) {
+	now := s.instant()
+	if !now.Before(m.ExpiresAt) {
+		return false, s.store.DeleteMessage(ctx, m.ID)
+	}
+	switch err := s.handOver(ctx, m); {
+	case err == nil:
+		return true, s.store.DeleteMessage(ctx, m.ID)
+	case ctx.Err() != nil:
+		return false, err
+	case privacy.KindOf(err) == privacy.KindUnavailable && m.Attempts < messageTries:
+		s.log.WarnContext(ctx, "a message was not sent; trying again later", slog.String("code", privacy.CodeOf(err)), slog.Int("attempt", m.Attempts))
+		return false, s.store.PutOffMessage(ctx, m.ID, now.Add(retryAfter(m.Attempts)))
+	default:
+		s.log.WarnContext(ctx, "a message was given up", slog.String("code", privacy.CodeOf(err)), slog.Int("attempt", m.Attempts))
+		return false, s.store.DeleteMessage(ctx, m.ID)
+	}
+}
+
+// retryAfter doubles from attempt to attempt.
+func retryAfter(attempt int) time.Duration {
+	wait := firstRetry
+	for range attempt - 1 {
+		if wait *= 2; wait >= longestRetry {
+			return longestRetry
+		}
+	}
+	return wait
+}
+
+var errUnreachable = privacy.Invalid("no_address", "no address is held for the subject any more")
+
+// handOver opens the address and the link of a message and hands both to the courier, and to nobody else.
+func (s *Service) handOver(ctx context.Context, m *store.Message) error {
+	channel := mail.Channel(m.Channel)
+	courier := s.confirming.courier(channel)
+	if courier == nil {
+		return privacy.Unavailable(nil, "confirmation_unavailable", "this node sends no messages of that kind")
+	}
+	at, ok, err := s.contact(ctx, m.Subject, channel)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errUnreachable
+	}
+	key, err := s.keyring.Subject(ctx, m.Subject, at.Slot)
+	if errors.Is(err, keyring.ErrPunctured) {
+		return errUnreachable
+	}
+	if err != nil {
+		return err
+	}
+	to, err := openContact(key, at)
+	if err != nil {
+		return err
+	}
+	token, err := key.Open(keyring.KindMessage, 1, 1, m.Sealed)
+	if err != nil {
+		return err
+	}
+	language, err := s.languageOf(ctx, m, key)
+	if err != nil {
+		return err
+	}
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return err
+	}
+	purpose, _ := s.policy.Purpose(revision, m.Purpose)
+	content := mail.Confirmation{Controller: s.controller.Name, Purpose: titleIn(purpose.Title, language, m.Purpose), ExpiresAt: m.ExpiresAt}
+	err = token.Borrow(func(token string) error {
+		// After the # it is not sent to any server, and so ends up in no log.
+		content.Link = s.confirming.PublicURL + "/confirm?l=" + language + "#" + token
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	text, err := mail.Confirm(channel, language, content)
+	if err != nil {
+		return err
+	}
+	return courier.Send(ctx, to, text)
+}
+
+func titleIn(titles map[string]string, language string, purpose privacy.PurposeName) string {
+	for _, tag := range []string{language, "en"} {
+		if title, ok := titles[tag]; ok {
+			return title
+		}
+	}
+	return string(purpose)
+}
+
+// contact finds where a subject can be reached.
+func (s *Service) contact(ctx context.Context, id privacy.SubjectID, channel mail.Channel) (store.Contact, bool, error) {
+	name := map[mail.Channel]string{mail.Email: "email", mail.SMS: "phone"}[channel]
+	var identifier, attribute privacy.AttributeID
+	if defined, ok := s.catalogue.Identifier(privacy.IdentifierType(name)); ok {
+		identifier = defined.ID
+	}
+	if defined, ok := s.catalogue.Attribute(privacy.AttributeName(name)); ok {
+		attribute = defined.ID
+	}
+	return s.store.Contact(ctx, id, identifier, attribute, s.instant())
+}
+
+func openContact(key *keyring.Subject, at store.Contact) (privacy.Cleartext, error) {
+	kind := keyring.KindAttribute
+	if at.Identifier {
+		kind = keyring.KindIdentifier
+	}
+	return key.Open(kind, at.Number, at.Version, at.Sealed)
+}
+
+// languageOf gives the language of a message: that in which the consent was given, else the one the subject prefers, if it is
+// one we write.
+func (s *Service) languageOf(ctx context.Context, m *store.Message, key *keyring.Subject) (language string, err error) {
+	record, err := s.store.ConsentRecord(ctx, m.Subject, m.Record)
+	if err != nil || record.Locale != "" {
+		return mail.Language(record.Locale), err
+	}
+	defined, ok := s.catalogue.Attribute("language")
+	if !ok {
+		return mail.Language(""), nil
+	}
+	at, ok, err := s.store.Contact(ctx, m.Subject, 0, defined.ID, s.instant())
+	if err != nil || !ok {
+		return mail.Language(""), err
+	}
+	value, err := openContact(key, at)
+	if err != nil {
+		return "", err
+	}
+	err = value.Borrow(func(tag string) error {
+		language = mail.Language(tag) // one of three, not what the person has
+		return nil
+	})
+	return language, err
+}
