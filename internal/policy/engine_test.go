@@ -282,7 +282,7 @@ func TestTablesAnswer(t *testing.T) {
 		t.Error("grants")
 	}
 	purpose, known := engine.Purpose(revision.ID, "marketing.email")
-	if !known || basisUnder(purpose, "gdpr") != "consent" || basisUnder(purpose, "ccpa") != "notice" || purpose.Title["zh"] == "" {
+	if !known || purpose.BasisUnder("gdpr") != "consent" || purpose.BasisUnder("ccpa") != "notice" || purpose.Title["zh"] == "" {
 		t.Errorf("purpose %+v", purpose)
 	}
 	if client, known := engine.Client(revision.ID, "ads-desk"); !known || client.Recipient != "processor" || client.Country != "IE" {

@@ -174,7 +174,7 @@ func TestLaw2NothingWithoutConsentWhereConsentIsTheBasis(t *testing.T) {
 		nonsense := input.Subject.Regime == "" || input.Subject.Country == "Germany" || input.Subject.AgeBand == "" || input.Subject.AgeBand == "99" ||
 			input.Subject.Consent.Status == "" || input.Subject.Consent.Status == "maybe"
 		denied := !known || nonsense || input.Subject.StorageOnly || !engine.Granted(revision.ID, input.Caller.Client, input.Purpose) ||
-			basisUnder(purpose, input.Subject.Regime) == "consent" && input.Subject.Consent.Status != privacy.ConsentGranted
+			purpose.BasisUnder(input.Subject.Regime) == "consent" && input.Subject.Consent.Status != privacy.ConsentGranted
 		if denied && len(decision.Outcome.Permitted) > 0 {
 			t.Fatalf("permitted %v", decision.Outcome.Permitted)
 		}
@@ -281,12 +281,4 @@ func FuzzParseInput(f *testing.F) {
 			t.Errorf("accepted what is not canonical")
 		}
 	})
-}
-
-// basisUnder gives the legal basis of a purpose under a law.
-func basisUnder(purpose Purpose, regime privacy.Regime) string {
-	if basis, ok := purpose.Basis[regime]; ok {
-		return basis
-	}
-	return purpose.Basis[privacy.RegimeDefault]
 }

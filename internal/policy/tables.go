@@ -40,6 +40,14 @@ type Transfer struct {
 	Mechanism string `json:"mechanism,omitempty"`
 }
 
+// BasisUnder gives the legal basis of the purpose under a law.
+func (p Purpose) BasisUnder(regime privacy.Regime) string {
+	if basis, ok := p.Basis[regime]; ok {
+		return basis
+	}
+	return p.Basis[privacy.RegimeDefault]
+}
+
 // Client is a row of the clients table.
 type Client struct {
 	Title     string `json:"title"`
