@@ -142,6 +142,7 @@ func (a *API) routes() {
 	a.policyDraftRoutes()
 	a.policyRevisionRoutes()
 	a.previewRoutes()
+	a.policyDiffRoutes()
 	a.auditRoutes()
 	a.processorRoutes()
 	a.healthRoutes()

@@ -55,7 +55,7 @@ type DraftInput struct {
 
 // VersionInput is embedded in inputs that change what the caller has seen.
 type VersionInput struct {
-	IfMatch string `header:"If-Match" required:"true" maxLength:"24" example:"\"3\"" doc:"The ETag of the version that the caller has seen."`
+	IfMatch string `header:"If-Match" maxLength:"24" example:"\"3\"" doc:"The ETag of the version that the caller has seen. It must be sent."`
 }
 
 // version reads an entity tag as the answers give it; quotes may be left out.

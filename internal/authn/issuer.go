@@ -28,20 +28,26 @@ func NewIssuer(key ed25519.PrivateKey, issuer, audience string) *Issuer {
 
 // Token makes a token that says the caller holds it, from now for the given time.
 func (i *Issuer) Token(caller privacy.Caller, ttl time.Duration, now time.Time) (string, error) {
+	sub := string(caller.Client)
+	if !caller.Subject.IsZero() {
+		sub = caller.Subject.String()
+	}
+	return i.PersonToken(caller, sub, ttl, now)
+}
+
+// PersonToken makes a token for somebody who works through the caller's client, named as the issuer names people.
+func (i *Issuer) PersonToken(caller privacy.Caller, person string, ttl time.Duration, now time.Time) (string, error) {
 	held := claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    i.name,
 			Audience:  jwt.ClaimStrings{i.audience},
-			Subject:   string(caller.Client),
+			Subject:   person,
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 		},
 		ClientID: string(caller.Client),
 		Roles:    caller.Roles,
-	}
-	if !caller.Subject.IsZero() {
-		held.Subject = caller.Subject.String()
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, held)
 	token.Header["kid"] = i.keyID

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -164,10 +165,6 @@ func TestBadInputRoles(t *testing.T) {
 	entry := listed.Entries[0].ID
 	var made recorded
 	v.post("/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.email", "action": "grant"}, http.StatusCreated).into(t, &made)
-	type probe struct {
-		method, path string
-		body         string
-	}
 	self := `{"id":"` + id + `"}`
 	email := `{"type":"email","value":"role@example.com"}`
 	// Each operation with a request that is in order, and with others that must not be told apart from it.
@@ -191,6 +188,7 @@ func TestBadInputRoles(t *testing.T) {
 		"audit-proof-inclusion":   {{"GET", "/v1/audit/proof/inclusion?entry=" + entry, ""}},
 		"audit-proof-consistency": {{"GET", "/v1/audit/proof/consistency?from=1", ""}},
 	}
+	maps.Copy(probes, policyProbes(v.begin("Roles")))
 	for _, name := range v.operationIDs(t) {
 		if _, ruled := operations[name]; !ruled || len(probes[name]) == 0 {
 			t.Errorf("%s: ruled by policy %v, tried here %v", name, ruled, len(probes[name]) > 0)

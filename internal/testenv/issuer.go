@@ -46,6 +46,16 @@ func (i *Issuer) Token(t testing.TB, client privacy.ClientID, roles ...privacy.R
 	return i.token(t, privacy.Caller{Client: client, Roles: roles})
 }
 
+// PersonToken makes a token of an hour for somebody who works through an application.
+func (i *Issuer) PersonToken(t testing.TB, client privacy.ClientID, person string, roles ...privacy.Role) string {
+	t.Helper()
+	token, err := i.issuer.PersonToken(privacy.Caller{Client: client, Roles: roles}, person, time.Hour, i.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 // SubjectToken makes a token of an hour for a person who calls for themselves, through an application.
 func (i *Issuer) SubjectToken(t testing.TB, client privacy.ClientID, subject privacy.SubjectID) string {
 	t.Helper()
