@@ -10,8 +10,8 @@ import (
 // compares them with the OpenAPI document.
 var words = []string{
 	"Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "age_band", "agreement", "attributes", "body", "by", "channel", "client",
-	"collected_at", "comment", "consent", "contact", "content", "country", "cursor", "entry", "event", "expires_at", "explicit", "from", "gpc", "gpp",
-	"header", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "method", "name", "notice_version", "object",
+	"collected_at", "comment", "consent", "contact", "content", "country", "cursor", "days", "entry", "event", "expires_at", "explicit", "from", "gpc",
+	"gpp", "header", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "method", "name", "notice_version", "object",
 	"objected", "occurred_at", "opt_out_signal", "part", "path", "purpose", "purposes", "query", "reason", "regime", "restricted", "revision", "revoke",
 	"roles", "separate_for", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "title", "to", "type",
 	"until", "url", "value", "verified", "version", "wait", "with",
