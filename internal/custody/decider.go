@@ -16,9 +16,15 @@ type decider struct {
 	service  *Service
 	revision privacy.RevisionID
 	input    privacy.DecisionInput // without the subject
-	taken    map[stateKey]decided
+	taken    []taken
 	recorded []audit.Decision
 	turn     *sync.Mutex // shared by the parts of a request: they do not work the same decision out at once
+}
+
+// taken is a decision that was taken already. There are few, one for each distinct state.
+type taken struct {
+	state   stateKey
+	decided decided
 }
 
 // decided is an outcome and the name it is on record under.
@@ -44,9 +50,9 @@ type comparableState struct {
 }
 
 func newStateKey(s privacy.SubjectState) stateKey {
-	scopes := make([]string, len(s.Consent.SeparateFor))
-	for i, scope := range s.Consent.SeparateFor {
-		scopes[i] = string(scope)
+	var scopes []string
+	for _, scope := range s.Consent.SeparateFor {
+		scopes = append(scopes, string(scope))
 	}
 	return stateKey{comparableState{s.Regime, s.Country, s.AgeBand, s.Restricted, s.StorageOnly, s.Objected, s.OptOutSignal, s.LimitSensitive, s.SoftOptIn,
 		s.Consent.Explicit, s.Consent.Status, s.Consent.NoticeVersion, s.Consent.By}, strings.Join(scopes, ",")}
@@ -61,14 +67,16 @@ func (r *releasePart) newDecider() *decider {
 func (s *Service) newDecider(revision privacy.RevisionID, caller privacy.Caller, purpose privacy.PurposeName, attributes []privacy.AttributeName) *decider {
 	roles := slices.Clone(caller.Roles)
 	slices.Sort(roles)
-	return &decider{service: s, revision: revision, taken: make(map[stateKey]decided), input: privacy.DecisionInput{
+	return &decider{service: s, revision: revision, input: privacy.DecisionInput{
 		Caller: privacy.InputCaller{Client: caller.Client, Roles: slices.Compact(roles)}, Purpose: purpose, Attributes: attributes}}
 }
 
 func (d *decider) decide(ctx context.Context, state privacy.SubjectState) (decided, error) {
 	key := newStateKey(state)
-	if have, ok := d.taken[key]; ok {
-		return have, nil
+	for i := range d.taken {
+		if d.taken[i].state == key {
+			return d.taken[i].decided, nil
+		}
 	}
 	d.turn.Lock()
 	defer d.turn.Unlock()
@@ -80,7 +88,7 @@ func (d *decider) decide(ctx context.Context, state privacy.SubjectState) (decid
 	}
 	record := audit.Decision{Revision: d.revision, Input: decision.Input, Outcome: decision.Recorded}
 	have := decided{outcome: decision.Outcome, hash: record.Hash()}
-	d.taken[key] = have
+	d.taken = append(d.taken, taken{key, have})
 	d.recorded = append(d.recorded, record)
 	return have, nil
 }

@@ -111,7 +111,7 @@ func (r *release) inParts(ctx context.Context, ids []privacy.SubjectID) (*Disclo
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	whole := &Disclosed{Revision: parts[0].Revision}
+	whole := &Disclosed{Revision: parts[0].Revision, Disclosures: make([]Disclosure, 0, len(ids))}
 	for _, part := range parts {
 		if part.Revision != whole.Revision {
 			return nil, nil //nolint:nilnil // documented
@@ -149,6 +149,7 @@ type releasePart struct {
 	decisions []audit.Decision // distinct
 	drafts    []audit.Draft
 	cases     []subjectCase
+	rendered  []byte // room for values on their way out
 }
 
 // subjectCase is one subject under decision.
@@ -236,7 +237,7 @@ func (r *releasePart) openAll() ([]Disclosure, error) {
 
 // open gives every asked attribute of one subject its value or its reason.
 func (r *releasePart) open(c *subjectCase) (Disclosure, error) {
-	var d Disclosure
+	d := Disclosure{Attributes: make([]Released, 0, len(c.outcome.Permitted))}
 	for _, attribute := range r.asked.attributes {
 		mode, permitted := c.outcome.Permitted[attribute.Name]
 		if !permitted || !mode.Releases() {
@@ -283,8 +284,7 @@ func (r *releasePart) transformed(c *subjectCase, attribute *catalogue.Attribute
 	}
 	switch mode {
 	case privacy.ModePlain:
-		value, err = attribute.AppendJSON(nil, clear.Reveal())
-		return value, true, err
+		return r.render(clear, func(dst []byte, text string) ([]byte, error) { return attribute.AppendJSON(dst, text) })
 	case privacy.ModeGeneralise:
 		if source == attribute {
 			clear, err = attribute.Generalised(clear, r.now)
@@ -299,7 +299,22 @@ func (r *releasePart) transformed(c *subjectCase, attribute *catalogue.Attribute
 	if err != nil {
 		return nil, false, err
 	}
-	return catalogue.AppendString(nil, clear.Reveal()), true, nil
+	return r.render(clear, func(dst []byte, text string) ([]byte, error) { return catalogue.AppendString(dst, text), nil })
+}
+
+// renderedChunk is how much room for values is made at a time.
+const renderedChunk = 1 << 10
+
+// render writes a value as JSON behind those that were written before.
+func (r *releasePart) render(clear privacy.Cleartext, write func(dst []byte, text string) ([]byte, error)) (value json.RawMessage, held bool, err error) {
+	if cap(r.rendered)-len(r.rendered) < renderedChunk/4 {
+		r.rendered = make([]byte, 0, renderedChunk*min(len(r.cases), 16))
+	}
+	start := len(r.rendered)
+	if r.rendered, err = write(r.rendered, clear.Reveal()); err != nil {
+		return nil, false, err
+	}
+	return r.rendered[start:len(r.rendered):len(r.rendered)], true, nil
 }
 
 func withholdAll(names []privacy.AttributeName, reason privacy.Reason) privacy.Outcome {

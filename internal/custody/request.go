@@ -44,7 +44,7 @@ func (s *Service) askedAttributes(names []privacy.AttributeName) (asked, error) 
 	}
 	sorted := slices.Clone(names)
 	slices.Sort(sorted)
-	a := asked{names: slices.Compact(sorted)}
+	a := asked{names: slices.Compact(sorted), attributes: make([]*catalogue.Attribute, 0, len(sorted)), stored: make([]privacy.AttributeID, 0, len(sorted))}
 	for _, name := range a.names {
 		attribute, ok := s.catalogue.Attribute(name)
 		if !ok {
@@ -93,6 +93,9 @@ func (s *Service) resolve(ctx context.Context, refs []SubjectRef) ([]privacy.Sub
 		for i, key := range keys {
 			ids[i] = found[key]
 		}
+	}
+	if len(ids) == 1 {
+		return ids, nil
 	}
 	seen := make(map[privacy.SubjectID]bool, len(ids))
 	for _, id := range ids {

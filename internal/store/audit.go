@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,16 +40,22 @@ func auditStatements(batch audit.Batch) *pgx.Batch {
 		statements.Queue(`INSERT INTO decision (hash, revision_id, input, outcome)
 			SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[]) ON CONFLICT DO NOTHING`, hashes, revisions, inputs, outcomes)
 	}
-	columns := newEntryColumns(batch.Entries)
-	values := []any{[16]byte(batch.ID), columns.ids, columns.ats, columns.actions, columns.clients, columns.requests,
-		columns.subjects, columns.purposes, columns.decisions, columns.roles, columns.attributes}
-	if objects, actors, acted := objectColumns(batch.Entries); acted {
+	if others := queueRuns(statements, batch.Entries); len(others) > 0 {
+		queueEntries(statements, batch.ID, others)
+	}
+	statements.Queue(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, $2)`, [16]byte(batch.ID), leafHashes(batch.Entries))
+	return statements
+}
+
+func queueEntries(statements *pgx.Batch, batch audit.BatchID, entries []audit.Entry) {
+	columns := newEntryColumns(entries)
+	values := []any{[16]byte(batch), columns.ids, columns.ats, columns.actions, columns.clients, columns.requests,
+		subjectsOf(entries), columns.purposes, decisionsOf(entries), columns.roles, columns.attributes}
+	if objects, actors, acted := objectColumns(entries); acted {
 		statements.Queue(insertActedEntries, append(values, objects, actors)...)
 	} else {
 		statements.Queue(insertEntries, values...)
 	}
-	statements.Queue(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, $2)`, [16]byte(batch.ID), leafHashes(batch.Entries))
-	return statements
 }
 
 // leafHashes packs the hashes that the log will hold for the entries of a batch.
@@ -79,12 +86,14 @@ const insertActedEntries = `
 		AS e (id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, object, actor)`
 
 func objectColumns(entries []audit.Entry) (objects, actors []string, acted bool) {
+	if !slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Object != "" || e.Actor != "" }) {
+		return nil, nil, false
+	}
 	objects, actors = make([]string, len(entries)), make([]string, len(entries))
 	for i := range entries {
 		objects[i], actors[i] = entries[i].Object, string(entries[i].Actor)
-		acted = acted || objects[i] != "" || actors[i] != ""
 	}
-	return objects, actors, acted
+	return objects, actors, true
 }
 
 // entryColumns is a batch turned on its side, as unnest wants it.
@@ -92,25 +101,17 @@ type entryColumns struct {
 	ids                                  []int32
 	ats                                  []time.Time
 	actions, clients, requests, purposes []string
-	subjects                             []*[16]byte
-	decisions                            [][]byte
 	roles, attributes                    []string
 }
 
 func newEntryColumns(entries []audit.Entry) entryColumns {
 	n := len(entries)
 	c := entryColumns{ids: make([]int32, n), ats: make([]time.Time, n), actions: make([]string, n), clients: make([]string, n), requests: make([]string, n),
-		purposes: make([]string, n), subjects: make([]*[16]byte, n), decisions: make([][]byte, n), roles: make([]string, n), attributes: make([]string, n)}
+		purposes: make([]string, n), roles: make([]string, n), attributes: make([]string, n)}
 	for i := range entries {
 		e := &entries[i]
 		c.ids[i], c.ats[i], c.actions[i], c.clients[i] = e.Name.ID, e.At, string(e.Action), string(e.Client)
 		c.requests[i], c.purposes[i] = string(e.RequestID), string(e.Purpose)
-		if !e.Subject.IsZero() {
-			c.subjects[i] = (*[16]byte)(&e.Subject)
-		}
-		if !e.Decision.IsZero() {
-			c.decisions[i] = e.Decision[:]
-		}
 		c.roles[i], c.attributes[i] = joinNames(e.Roles), joinNames(e.Attributes)
 	}
 	return c
