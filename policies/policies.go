@@ -25,7 +25,7 @@
 //	authz.rego          who may call which operation
 //
 // Every file in data/ becomes data.<name>: purposes, clients, regimes, matrix,
-// operations, signals. data.attributes comes from the catalogue when a revision is made. The
+// operations, signals, deadlines. data.attributes comes from the catalogue when a revision is made. The
 // tables state the law as its text was known in November 2026; they are no legal advice.
 package policies
 

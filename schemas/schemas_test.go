@@ -142,7 +142,7 @@ func TestCasesFollowTheirSchema(t *testing.T) {
 
 // Tables that are one document follow theirs.
 func TestPolicyDocumentsFollowTheirSchemas(t *testing.T) {
-	for table, name := range map[string]string{"signals.json": "signals.schema.json"} {
+	for table, name := range map[string]string{"signals.json": "signals.schema.json", "deadlines.json": "deadlines.schema.json"} {
 		text, err := os.ReadFile(filepath.Join("..", "policies", "data", table))
 		if err != nil {
 			t.Fatal(err)

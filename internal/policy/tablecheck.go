@@ -33,6 +33,7 @@ func tableProblems(data map[string]any) []Problem {
 	check.rows("client.schema.json", "clients")
 	check.rows("law.schema.json", "regimes", "laws")
 	check.document("signals.schema.json", "signals")
+	check.document("deadlines.schema.json", "deadlines")
 	check.signals()
 	check.attributes()
 	check.bases()

@@ -57,12 +57,13 @@ type Client struct {
 
 // tables are the parts of a revision's data that flows look up without a decision.
 type tables struct {
-	purposes map[privacy.PurposeName]Purpose
-	clients  map[privacy.ClientID]Client
-	granted  map[privacy.ClientID][]privacy.PurposeName
-	regimes  regimeTable
-	matrix   map[privacy.AttributeName]map[privacy.PurposeName]privacy.Mode
-	signals  *signal.Rules // nil: the revision does not say
+	purposes  map[privacy.PurposeName]Purpose
+	clients   map[privacy.ClientID]Client
+	granted   map[privacy.ClientID][]privacy.PurposeName
+	regimes   regimeTable
+	matrix    map[privacy.AttributeName]map[privacy.PurposeName]privacy.Mode
+	signals   *signal.Rules // nil: the revision does not say
+	deadlines Deadlines     // the same
 }
 
 type regimeTable struct {
@@ -87,7 +88,10 @@ func readTables(data map[string]any, granted any) (tables, error) {
 			return tables{}, err
 		}
 	}
-	err := readSignals(data["signals"], &t)
+	if err := readSignals(data["signals"], &t); err != nil {
+		return tables{}, err
+	}
+	err := readDeadlines(data["deadlines"], &t)
 	return t, err
 }
 
