@@ -224,8 +224,10 @@ func TestLaw3WithdrawingNeverAddsPermissions(t *testing.T) {
 }
 
 // wasMalformed says that the input before was refused as such: a consent given by nobody is
-// nonsense only while it is granted.
-func wasMalformed(input privacy.DecisionInput) bool { return input.Subject.Consent.By == "" }
+// nonsense only while it is granted, an age that is none only until it is another.
+func wasMalformed(input privacy.DecisionInput) bool {
+	return input.Subject.Consent.By == "" || input.Subject.AgeBand == "" || input.Subject.AgeBand == "99"
+}
 
 func keysOf[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

@@ -24,7 +24,9 @@ const (
 type Worked func(day time.Time) bool
 
 // Weekdays takes Monday to Friday for worked, and knows no holidays.
-func Weekdays(day time.Time) bool { return day.Weekday() != time.Saturday && day.Weekday() != time.Sunday }
+func Weekdays(day time.Time) bool {
+	return day.Weekday() != time.Saturday && day.Weekday() != time.Sunday
+}
 
 // From gives the last day of a span that starts with an event on a day, which itself does not count (Regulation 1182/71 Art. 3(1)).
 // Months end on the same date, or on the last day of a month that does not have it (Art. 3(2)(c)).
