@@ -7,6 +7,7 @@
 //	consentry keys …              the keyring: init, status, rotate, verify
 //	consentry import FILE         profiles from CSV, NDJSON or Parquet
 //	consentry policy …            policies kept as files: init, test, diff, preview, publish, bundle
+//	consentry consents …          verify and rebuild the ledgers, bring consents in
 //	consentry audit …             export the audit log, verify it offline
 //	consentry receipt verify FILE verify a consent receipt offline
 //	consentry token               a token from a local key, for development
@@ -45,16 +46,17 @@ type commands struct {
 	Log     logFlags         `embed:"" prefix:"log-" envprefix:"CONSENTRY_LOG_"`
 	Version kong.VersionFlag `help:"Print the version." env:"-"`
 
-	Serve   serveCommand   `cmd:"" help:"Run the service."`
-	Dev     devCommand     `cmd:"" help:"Run everything on this machine, with demo data."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date, or show its state."`
-	Keys    keysCommand    `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
-	Import  importCommand  `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
-	Policy  policyCommand  `cmd:"" help:"Write, test, compare, preview, publish and bundle policies that are kept as files."`
-	Audit   auditCommand   `cmd:"" help:"Export the audit log, or verify it offline."`
-	Receipt receiptCommand `cmd:"" help:"Verify a consent receipt."`
-	Token   tokenCommand   `cmd:"" help:"Make a token with a local key, for development."`
-	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Serve    serveCommand    `cmd:"" help:"Run the service."`
+	Dev      devCommand      `cmd:"" help:"Run everything on this machine, with demo data."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date, or show its state."`
+	Keys     keysCommand     `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
+	Import   importCommand   `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
+	Policy   policyCommand   `cmd:"" help:"Write, test, compare, preview, publish and bundle policies that are kept as files."`
+	Audit    auditCommand    `cmd:"" help:"Export the audit log, or verify it offline."`
+	Receipt  receiptCommand  `cmd:"" help:"Verify a consent receipt."`
+	Token    tokenCommand    `cmd:"" help:"Make a token with a local key, for development."`
+	OpenAPI  openAPICommand  `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Consents consentsCommand `cmd:"" help:"Verify or rebuild the consent ledgers, or bring consents in."`
 }
 
 type logFlags struct {

@@ -137,6 +137,7 @@ func (a *API) routes() {
 	a.confirmRoutes()
 	a.signalRoutes()
 	a.noticeRoutes()
+	a.consentImportRoutes()
 	a.disclosureRoutes()
 	a.decisionRoutes()
 	a.policyDraftRoutes()

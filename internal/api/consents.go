@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -37,6 +38,12 @@ type consentInput struct {
 	Idempotent
 	Body Consent
 }
+
+// What channel, method and locale may look like; the schema of the body says the same.
+var (
+	ledgerWord = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	localeForm = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
+)
 
 // NoticeRef names a version of a notice.
 type NoticeRef struct {

@@ -39,11 +39,7 @@ func (v *vault) crowd(n int) []privacy.SubjectID {
 	births := []any{"1980-05-01", "2011-06-01", "2009-02-03", nil, "1990-01-01"}
 	ids := make([]privacy.SubjectID, n)
 	for i := range ids {
-		attributes := maps.Clone(homes[i%len(homes)])
-		if born := births[i%len(births)]; born != nil {
-			attributes["birth_date"] = born
-		}
-		ids[i] = v.put(fmt.Sprintf("crowd-%d@example.com", i), attributes)
+		ids[i] = v.put(fmt.Sprintf("crowd-%d@example.com", i), homes[i%len(homes)])
 		switch i % 6 {
 		case 0, 1:
 			v.consent(ids[i], custody.Consent{Action: privacy.ActionGrant, Explicit: i%4 == 0})
@@ -57,6 +53,10 @@ func (v *vault) crowd(n int) []privacy.SubjectID {
 		}
 		if i%11 == 0 {
 			v.consent(ids[i], custody.Consent{Action: privacy.ActionObject})
+		}
+		// How young somebody is may be learnt after they have consented.
+		if born := births[i%len(births)]; born != nil {
+			v.patch(ids[i], fields{"birth_date": born})
 		}
 	}
 	return ids

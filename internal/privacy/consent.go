@@ -63,6 +63,16 @@ const (
 	ScopeTransfer    ConsentScope = "transfer"
 )
 
+// Valid reports whether the scope is of the closed list.
+func (s ConsentScope) Valid() bool {
+	switch s {
+	case ScopeThirdParty, ScopePublic, ScopePublicImage, ScopeSensitive, ScopeTransfer:
+		return true
+	default:
+		return false
+	}
+}
+
 // ConsentBy says who gave the consent: the subject, or a guardian for a child.
 type ConsentBy string
 
