@@ -20,6 +20,7 @@ import (
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 	"github.com/consentry/consentry/internal/testenv"
+	"github.com/consentry/consentry/internal/webhook"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -91,7 +92,8 @@ func (v *vault) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming})
+	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming,
+		Events: custody.EventsConfig{Sender: webhook.New(webhook.Config{})}})
 	service, opened, keys := v.Service, v.store, v.keys
 	v.t.Cleanup(func() {
 		service.Close()
