@@ -78,6 +78,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	for _, detour := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
 		poolConfig.ConnConfig.RuntimeParams[detour] = "off"
 	}
+	// A statement that has no key to go by is thought dear because of that, and would be compiled to machine
+	// code at each call, for a hundred milliseconds.
+	poolConfig.ConnConfig.RuntimeParams["jit"] = "off"
 	poolConfig.AfterConnect = commitDurably
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
