@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"net/mail"
 	"strings"
 	"time"
@@ -57,14 +58,35 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 		config.Timeout = 15 * time.Second
 	}
 	s := &SMTP{config: config, from: from, domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}
-	if _, err := s.client(); err != nil {
+	if _, err := s.client(&line{}); err != nil {
 		return nil, privacy.Invalid("invalid_mail_settings", "the server for email is not named by a host and a port, or its security is unknown")
 	}
 	return s, nil
 }
 
-func (s *SMTP) client() (*gomail.Client, error) {
-	options := []gomail.Option{gomail.WithPort(s.config.Port), gomail.WithTimeout(s.config.Timeout), gomail.WithHELO(s.domain)}
+// line is the connection of one delivery. The client leaves it open when the two cannot agree on TLS.
+type line struct{ conn net.Conn }
+
+func (l *line) close() {
+	if l.conn != nil {
+		_ = l.conn.Close()
+	}
+}
+
+func (s *SMTP) dial(l *line) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		if s.config.Security == ImplicitTLS {
+			conn, err = (&tls.Dialer{Config: s.config.TLS}).DialContext(ctx, network, address)
+		} else {
+			conn, err = new(net.Dialer).DialContext(ctx, network, address)
+		}
+		l.conn = conn
+		return conn, err
+	}
+}
+
+func (s *SMTP) client(l *line) (*gomail.Client, error) {
+	options := []gomail.Option{gomail.WithDialContextFunc(s.dial(l)), gomail.WithPort(s.config.Port), gomail.WithTimeout(s.config.Timeout), gomail.WithHELO(s.domain)}
 	switch s.config.Security {
 	case StartTLS:
 		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
@@ -92,7 +114,9 @@ func (s *SMTP) Send(ctx context.Context, to privacy.Cleartext, message Message) 
 	if err != nil {
 		return err
 	}
-	client, err := s.client()
+	l := &line{}
+	defer l.close()
+	client, err := s.client(l)
 	if err != nil {
 		return unavailable()
 	}
