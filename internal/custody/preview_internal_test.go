@@ -50,7 +50,7 @@ func TestCountsKeepSmallGroupsBack(t *testing.T) {
 // All that is told is a sum of groups that are large enough, so no difference of it can be about a smaller one.
 func TestSmallGroupsLeaveNoTrace(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's choices
+	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		const cells, minimum = 4, 50
 		var groups []peopleGroup

@@ -153,8 +153,8 @@ func (p *preview) decideAgain(ctx context.Context, decision audit.Decision) ([]c
 		return nil, nil //nolint:nilerr // documented
 	}
 	var before privacy.Outcome
-	if json.Unmarshal(decision.Outcome, &before) != nil {
-		return nil, nil
+	if err := json.Unmarshal(decision.Outcome, &before); err != nil {
+		return nil, nil //nolint:nilerr // documented
 	}
 	after, err := p.engine.Evaluate(ctx, p.after.ID, input)
 	if err != nil {

@@ -107,10 +107,7 @@ func (r dataRead) meets(path []string, client privacy.ClientID, purpose privacy.
 // decisionRules are the places of the rules that the decision can ask.
 func decisionRules(compiler *ast.Compiler) map[string]bool {
 	places := make(map[string]bool)
-	var waiting []*ast.Rule
-	for _, rule := range compiler.GetRules(ast.MustParseRef(decisionQuery)) {
-		waiting = append(waiting, rule)
-	}
+	waiting := compiler.GetRules(ast.MustParseRef(decisionQuery))
 	for len(waiting) > 0 {
 		rule := waiting[len(waiting)-1]
 		waiting = waiting[:len(waiting)-1]
