@@ -144,6 +144,7 @@ func (a *API) routes() {
 	a.policyRevisionRoutes()
 	a.previewRoutes()
 	a.policyDiffRoutes()
+	a.ropaRoutes()
 	a.auditRoutes()
 	a.processorRoutes()
 	a.healthRoutes()
