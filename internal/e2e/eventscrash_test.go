@@ -3,8 +3,7 @@ package e2e_test
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"io"
-	"log"
+	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -32,7 +31,7 @@ func TestEventsSurviveAKill(t *testing.T) {
 		return 200
 	})
 	server := httptest.NewUnstartedServer(r)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of the handshakes that fail
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	r.url = server.URL + "/hook"
