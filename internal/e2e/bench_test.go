@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -44,6 +45,7 @@ type ratio struct {
 type ratios struct {
 	mu    sync.Mutex
 	lines []ratio
+	file  string // where the JSON goes, in the repository's root; bench.json when empty
 }
 
 func (r *ratios) add(b *testing.B, line ratio) {
@@ -68,7 +70,7 @@ func (r *ratios) report(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile("../../bench.json", append(encoded, '\n'), 0o600); err != nil {
+	if err := os.WriteFile("../../"+cmp.Or(r.file, "bench.json"), append(encoded, '\n'), 0o600); err != nil {
 		b.Fatal(err)
 	}
 }

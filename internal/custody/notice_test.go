@@ -1,0 +1,227 @@
+package custody_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+func content(purposes ...privacy.PurposeName) custody.NoticeContent {
+	return custody.NoticeContent{Controller: "Example Ltd", Purposes: purposes, Rights: []string{"withdrawal", "access"},
+		Variants: map[string]custody.NoticeVariant{"en": {Title: "Privacy", Text: "We write <to> you & yours."}, "de": {Title: "Datenschutz", Text: "Wir schreiben Ihnen."}}}
+}
+
+// notice publishes the next version of a notice.
+func (v *vault) notice(id string, version int32, from time.Time, purposes ...privacy.PurposeName) custody.NoticeRef {
+	v.t.Helper()
+	ref := custody.NoticeRef{ID: id, Version: version}
+	draft, err := v.WriteNotice(v.t.Context(), officer, ref, content(purposes...), 0)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if _, err := v.PublishNotice(v.t.Context(), officer, ref, draft.Edit, from); err != nil {
+		v.t.Fatal(err)
+	}
+	return ref
+}
+
+func TestNoticeNeverChangesOncePublished(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	ref := custody.NoticeRef{ID: "privacy", Version: 1}
+	write := func(version, edit int32) (custody.Notice, error) {
+		return v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: "privacy", Version: version}, content(marketing), edit)
+	}
+	first, err := write(1, 0)
+	if err != nil || first.Edit != 1 || first.Published() {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	_, err = write(1, 0)
+	wantCode(t, err, privacy.KindConflict, "notice_changed")
+	_, err = write(2, 0)
+	wantCode(t, err, privacy.KindConflict, "notice_version_gap")
+	if _, err = write(1, 1); err != nil {
+		t.Error(err)
+	}
+	_, err = v.PublishNotice(t.Context(), officer, ref, 1, time.Time{})
+	wantCode(t, err, privacy.KindConflict, "notice_changed")
+	published, err := v.PublishNotice(t.Context(), officer, ref, 2, time.Time{})
+	if err != nil || !published.Published() || len(published.Hash) != 32 {
+		t.Fatalf("%+v, %v", published, err)
+	}
+	_, err = write(1, 2)
+	wantCode(t, err, privacy.KindConflict, "notice_published")
+	_, err = v.PublishNotice(t.Context(), officer, ref, 2, time.Time{})
+	wantCode(t, err, privacy.KindConflict, "notice_published")
+	if second, err := write(2, 0); err != nil || second.Edit != 4 {
+		t.Errorf("%+v, %v", second, err)
+	}
+	versions, err := v.NoticeVersions(t.Context(), "privacy")
+	if err != nil || len(versions) != 2 || versions[0].Published() || !bytes.Equal(versions[1].Hash, published.Hash) {
+		t.Errorf("%+v, %v", versions, err)
+	}
+	if got, err := v.NoticeVersion(t.Context(), ref); err != nil || got.Body.Variants["de"].Title != "Datenschutz" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	v.exec(`UPDATE notice SET content = replace(encode(content, 'escape'), 'Example', 'Another')::bytea`)
+	_, err = v.NoticeVersion(t.Context(), ref)
+	wantCode(t, err, privacy.KindInternal, "notice_tampered")
+}
+
+func TestNoticeRefusesWhatIsNone(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	for what, spoil := range map[string]func(*custody.NoticeContent){
+		"no controller": func(c *custody.NoticeContent) { c.Controller = "" },
+		"no purpose":    func(c *custody.NoticeContent) { c.Purposes = nil },
+		"no words":      func(c *custody.NoticeContent) { c.Variants = nil },
+		"no language":   func(c *custody.NoticeContent) { c.Variants["no language"] = c.Variants["en"] },
+		"other case":    func(c *custody.NoticeContent) { c.Variants["EN"] = c.Variants["en"] },
+		"no title":      func(c *custody.NoticeContent) { c.Variants["en"] = custody.NoticeVariant{Text: "x"} },
+		"text and uri": func(c *custody.NoticeContent) {
+			c.Variants["en"] = custody.NoticeVariant{Title: "x", Text: "x", URI: "https://x", SHA256: strings.Repeat("a", 64)}
+		},
+		"uri, no hash": func(c *custody.NoticeContent) { c.Variants["en"] = custody.NoticeVariant{Title: "x", URI: "https://x"} },
+		"control":      func(c *custody.NoticeContent) { c.Contact = "a\x07" },
+		"separator":    func(c *custody.NoticeContent) { c.Contact = "a\u2028" },
+		"retention":    func(c *custody.NoticeContent) { c.Retention = "long" },
+	} {
+		c := content(marketing)
+		spoil(&c)
+		_, err := v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: "privacy", Version: 1}, c, 0)
+		if privacy.CodeOf(err) != "invalid_notice" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, id := range []string{"", "Privacy", "a b", "ä", strings.Repeat("a", 64)} {
+		_, err := v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: id, Version: 1}, content(marketing), 0)
+		wantCode(t, err, privacy.KindInvalid, "invalid_notice_id")
+	}
+}
+
+func TestConsentRestsOnANotice(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.put("ada@example.com", nil)
+	now := v.clock.read()
+	v.clock.advance(time.Hour)
+	ref := v.notice("privacy", 1, now.Add(time.Minute), marketing)
+	other := v.notice("sales", 1, time.Time{}, "sales.outreach")
+	for code, c := range map[string]custody.Consent{
+		"unknown_notice":         {Notice: custody.NoticeRef{ID: "privacy", Version: 2}},
+		"notice_not_for_purpose": {Notice: other},
+		"consent_before_notice":  {Notice: ref, OccurredAt: now},
+		"notice_not_in_language": {Notice: ref, Locale: "fr"},
+		"evidence_too_large":     {Evidence: privacy.NewCleartext(strings.Repeat("x", custody.MaxEvidence+1))},
+	} {
+		c.Purpose, c.Action = marketing, privacy.ActionGrant
+		_, err := v.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, c, custody.Once{})
+		if privacy.CodeOf(err) != code {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	if n := v.count(`SELECT count(*) FROM consent_record`); n != 0 {
+		t.Errorf("%d records of what was refused", n)
+	}
+	v.consent(id, custody.Consent{Action: privacy.ActionGrant, Notice: ref, Locale: "de", Evidence: privacy.NewCleartext(`{"form":"ada@example.com"}`)})
+	history, err := v.ConsentHistory(t.Context(), id, 0, 1)
+	if err != nil || history[0].Notice != ref || len(history[0].NoticeHash) != 32 || len(history[0].Evidence) != 32 || history[0].Locale != "de" {
+		t.Errorf("%+v, %v", history, err)
+	}
+	if n := v.count(`SELECT count(*) FROM consent_evidence WHERE position('ada' in encode(sealed, 'escape')) > 0`); n != 0 {
+		t.Error("evidence lies open")
+	}
+	v.wantFaults(v.verify())
+}
+
+// When the minimum version of a purpose rises, older consents stop counting and the preference is to be asked again.
+func TestConsentOnAnOutdatedNoticeStopsCounting(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.put("ada@example.com", fields{"given_name": "Ada", "country": "DE"})
+	first, second := v.notice("privacy", 1, time.Time{}, marketing), v.notice("privacy", 2, time.Time{}, marketing)
+	if r := v.consent(id, custody.Consent{Action: privacy.ActionGrant, Notice: first}); r.AskAgain {
+		t.Errorf("%+v", r)
+	}
+	v.wantTold(id, told{"given_name": `"Ada"`})
+	v.publish(func(data map[string]any) {
+		row := data["purposes"].(map[string]any)["marketing.email"].(map[string]any)
+		row["minimum_notice_version"], row["notice"] = json.Number("2"), "privacy"
+	})
+	v.wantTold(id, told{"given_name": "!notice_outdated"})
+	stands, err := v.Stands(t.Context(), id)
+	if err != nil || len(stands.Consents) != 1 || !stands.Consents[0].AskAgain || stands.Consents[0].Status != privacy.ConsentGranted {
+		t.Errorf("%+v, %v", stands, err)
+	}
+	if r := v.consent(id, custody.Consent{Action: privacy.ActionGrant, Notice: second}); r.AskAgain {
+		t.Errorf("%+v", r)
+	}
+	v.wantTold(id, told{"given_name": `"Ada"`})
+}
+
+func TestConsentLastsAsLongAsThePurposeSays(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.put("ada@example.com", nil)
+	v.publish(func(data map[string]any) {
+		data["purposes"].(map[string]any)["marketing.email"].(map[string]any)["lifetime"] = "P1M"
+	})
+	v.decide(id, privacy.ActionGrant)
+	states, err := v.Consents(t.Context(), id)
+	if err != nil || !states[0].ExpiresAt.Equal(states[0].OccurredAt.AddDate(0, 1, 0)) {
+		t.Errorf("%+v, %v", states, err)
+	}
+}
+
+// A child's own grant is refused at the door; a guardian's is taken, and so is every refusal.
+func TestConsentOfAChild(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.put("bob@example.com", fields{"given_name": "Bob", "country": "DE", "birth_date": "2012-05-01"})
+	_, err := v.act(id, privacy.ActionGrant, marketing, time.Time{})
+	wantCode(t, err, privacy.KindInvalid, "guardian_consent_required")
+	for _, action := range []privacy.ConsentAction{privacy.ActionDeny, privacy.ActionWithdraw, privacy.ActionObject} {
+		v.mustAct(id, action, marketing, time.Time{})
+	}
+	if r := v.consent(id, custody.Consent{Action: privacy.ActionGrant, By: privacy.ByGuardian}); r.Status != privacy.ConsentGranted {
+		t.Errorf("%+v", r)
+	}
+	unknown := v.put("eve@example.com", fields{"country": "DE"})
+	v.mustAct(unknown, privacy.ActionGrant, marketing, time.Time{})
+}
+
+// A line that is sent again, at any time, is recorded once; one that cannot be is told so and harms no other.
+func TestImportConsentsOnce(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.put("ada@example.com", nil)
+	lines := func() []custody.ImportedConsent {
+		at := v.clock.read().Add(-time.Hour)
+		ref := custody.SubjectRef{ID: id}
+		return []custody.ImportedConsent{
+			{Line: 1, Subject: ref, Consent: custody.Consent{Purpose: marketing, Action: privacy.ActionGrant, OccurredAt: at}},
+			{Line: 2, Subject: ref, Consent: custody.Consent{Purpose: "lottery", Action: privacy.ActionGrant}},
+			{Line: 3, Subject: ref, Consent: custody.Consent{Purpose: marketing, Action: privacy.ActionWithdraw, OccurredAt: at.Add(time.Minute)}},
+		}
+	}
+	var names []string
+	for range 2 {
+		done := lines()
+		if err := v.ImportConsents(t.Context(), steward, "file", done); err != nil {
+			t.Fatal(err)
+		}
+		if done[0].Err != nil || done[2].Err != nil || done[2].Recorded.Status != privacy.ConsentWithdrawn {
+			t.Errorf("%+v", done)
+		}
+		wantCode(t, done[1].Err, privacy.KindInvalid, "unknown_purpose")
+		names = append(names, done[0].Recorded.ID)
+	}
+	if n := v.count(`SELECT count(*) FROM consent_record`); n != 2 || names[0] != names[1] {
+		t.Errorf("%d records, %v", n, names)
+	}
+}
