@@ -205,7 +205,7 @@ func (v vocabulary) place(pointer string) string {
 	known := ""
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
-		if index := len(name) <= 5 && strings.Trim(name, "0123456789") == ""; !index && !v[name] {
+		if index := name != "" && len(name) <= 5 && strings.Trim(name, "0123456789") == ""; !index && !v[name] {
 			break
 		}
 		known += "/" + token
