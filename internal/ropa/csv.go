@@ -125,7 +125,9 @@ func joined(name, open string, more ...string) string {
 }
 
 // String names the version.
-func (n NoticeInForce) String() string { return n.ID + " " + strconv.Itoa(int(n.Version)) + " of " + n.ValidFrom.Format("2006-01-02") }
+func (n NoticeInForce) String() string {
+	return n.ID + " " + strconv.Itoa(int(n.Version)) + " of " + n.ValidFrom.Format("2006-01-02")
+}
 
 // String gives the assessment in one line.
 func (a Assessment) String() string {
