@@ -61,14 +61,14 @@ func RecordHash(id privacy.SubjectID, r *store.ConsentRecord) audit.Hash {
 	b = binary.BigEndian.AppendUint32(b, uint32(r.Notice.Version)) //nolint:gosec // positive by a check constraint
 	b = appendText(b, r.NoticeHash)
 	b = appendText(b, r.Evidence)
-	b = binary.BigEndian.AppendUint64(b, uint64(r.OccurredAt.UnixMicro())) //nolint:gosec // two's complement
+	b = binary.BigEndian.AppendUint64(b, uint64(r.OccurredAt.UnixMicro()))
 	expires := uint64(1) << 63
 	if !r.ExpiresAt.IsZero() {
-		expires = uint64(r.ExpiresAt.UnixMicro()) //nolint:gosec // two's complement
+		expires = uint64(r.ExpiresAt.UnixMicro())
 	}
 	b = binary.BigEndian.AppendUint64(b, expires)
 	b = appendText(b, r.RecordedBy)
-	b = binary.BigEndian.AppendUint64(b, uint64(r.RecordedAt.UnixMicro())) //nolint:gosec // two's complement
+	b = binary.BigEndian.AppendUint64(b, uint64(r.RecordedAt.UnixMicro()))
 	if confirmation {
 		b = appendText(b, r.ConfirmBy)
 		b = append(b, r.Confirms[:]...)

@@ -24,7 +24,7 @@ type Letter struct{ From, To, Data string }
 // NewSMTP starts a server that ends with the test.
 func NewSMTP(t testing.TB, refuse string) *SMTPServer {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
