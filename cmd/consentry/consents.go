@@ -42,7 +42,9 @@ func (c *consentsRebuildCommand) Run(ctx context.Context, io stdio) error {
 		return withLedgers(ctx, c.Database, io, c.JSON, custody.VerifyLedgers)
 	}
 	return withLedgers(ctx, c.Database, io, c.JSON, func(ctx context.Context, db *store.Store) (*custody.LedgerReport, error) {
-		batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) { return audit.NewBatch(at, rand.Reader, drafts, nil) }
+		batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) {
+			return audit.NewBatch(at, rand.Reader, drafts, nil)
+		}
 		return custody.RebuildLedgers(ctx, db, batch, time.Now)
 	})
 }

@@ -147,7 +147,7 @@ func convertConsents(table *csv.Reader, w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	for {
 		row, err := table.Read()
-		if err == io.EOF { //nolint:errorlint // as encoding/csv documents
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {

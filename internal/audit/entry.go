@@ -30,6 +30,7 @@ const (
 	ActionReceiptIssue     Action = "receipt.issue"       // afterwards; the receipt of a record is otherwise part of it
 	ActionSignalReceive    Action = "signal.receive"
 	ActionConsentRebuild   Action = "consent.rebuild" // the state of a subject, from their ledger
+	ActionEvidenceOpen     Action = "evidence.open"   // of a consent
 	ActionNoticeWrite      Action = "notice.write"
 	ActionNoticePublish    Action = "notice.publish"
 	ActionDecisionExplain  Action = "decision.explain"

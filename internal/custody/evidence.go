@@ -1,9 +1,11 @@
 package custody
 
 import (
+	"context"
 	"crypto/sha256"
 	"io"
 
+	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -59,4 +61,26 @@ func commitTo(salted privacy.Cleartext) []byte {
 		return nil
 	})
 	return hash[:]
+}
+
+// Evidence opens the evidence of a record, once that is on record: still in its wrapper, for what proves a consent. KindNotFound
+// when there is none.
+func (s *Service) Evidence(ctx context.Context, caller Caller, id privacy.SubjectID, record [16]byte) (privacy.Cleartext, error) {
+	found, err := s.store.ConsentRecord(ctx, id, record)
+	if err != nil {
+		return privacy.Cleartext{}, err
+	}
+	slot, sealed, err := s.store.Evidence(ctx, id, found.Seq)
+	if err != nil {
+		return privacy.Cleartext{}, err
+	}
+	err = s.record(ctx, audit.Draft{At: s.instant(), Action: audit.ActionEvidenceOpen, Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: found.Purpose, Object: "evidence/" + formatID(record)})
+	if err != nil {
+		return privacy.Cleartext{}, err
+	}
+	key, err := s.keyring.Subject(ctx, id, slot)
+	if err != nil {
+		return privacy.Cleartext{}, err
+	}
+	return openEvidence(key, found.Seq, sealed, found.Evidence)
 }

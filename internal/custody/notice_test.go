@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -137,6 +138,13 @@ func TestConsentRestsOnANotice(t *testing.T) {
 		t.Error("evidence lies open")
 	}
 	v.wantFaults(v.verify())
+	opened, err := v.Evidence(t.Context(), officer, id, history[0].ID)
+	if err != nil || opened.Reveal() != `{"form":"ada@example.com"}` || v.newest(id, 1)[0].Action != audit.ActionEvidenceOpen {
+		t.Errorf("evidence: %v", err)
+	}
+	v.exec(`UPDATE consent_record SET evidence_hash = sha256('another')`)
+	_, err = v.Evidence(t.Context(), officer, id, history[0].ID)
+	wantCode(t, err, privacy.KindInternal, "sealed_value_not_authentic")
 }
 
 // When the minimum version of a purpose rises, older consents stop counting and the preference is to be asked again.

@@ -25,7 +25,9 @@ func (v *vault) verify() *custody.LedgerReport {
 
 func (v *vault) rebuild() *custody.LedgerReport {
 	v.t.Helper()
-	batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) { return audit.NewBatch(at, rand.Reader, drafts, nil) }
+	batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) {
+		return audit.NewBatch(at, rand.Reader, drafts, nil)
+	}
 	report, err := custody.RebuildLedgers(v.t.Context(), v.store, batch, v.clock.read)
 	if err != nil {
 		v.t.Fatal(err)
@@ -187,4 +189,3 @@ func TestRebuildOfAnyLedgerIsTheState(t *testing.T) {
 		v.wantFaults(v.verify())
 	})
 }
-
