@@ -189,6 +189,7 @@ func TestBadInputRoles(t *testing.T) {
 		"audit-proof-consistency": {{"GET", "/v1/audit/proof/consistency?from=1", ""}},
 	}
 	maps.Copy(probes, policyProbes(v.begin("Roles")))
+	maps.Copy(probes, registryProbes())
 	for _, name := range v.operationIDs(t) {
 		if _, ruled := operations[name]; !ruled || len(probes[name]) == 0 {
 			t.Errorf("%s: ruled by policy %v, tried here %v", name, ruled, len(probes[name]) > 0)
