@@ -76,7 +76,7 @@ func (l leaning) stanceAt(at, readily float64) stance {
 func decide(d dice, who identity, now time.Time, stances map[privacy.PurposeName]stance) []custody.Consent {
 	var records []custody.Consent
 	for _, l := range leanings {
-		record := custody.Consent{Purpose: l.purpose, Action: privacy.ActionGrant, By: giver(d, who)}
+		record := custody.Consent{Purpose: l.purpose, Action: privacy.ActionGrant, By: giver(who)}
 		record.Channel, record.Method = occasion(d, who.land)
 		at := now.Add(-d.hours(60*24, 540*24) - time.Duration(d.IntN(3600))*time.Second)
 		switch stances[l.purpose] {
@@ -108,10 +108,13 @@ func decide(d dice, who identity, now time.Time, stances map[privacy.PurposeName
 	return records
 }
 
-// giver is the guardian of a child below the age of consent, but for those whom a source let
-// decide by themselves: such a consent stands on the ledger and permits nothing.
-func giver(d dice, who identity) privacy.ConsentBy {
-	if who.age < who.land.consentAge && d.chance(0.85) {
+// consentAge is the highest of the ages that the laws name: nobody below it speaks for themselves here,
+// whatever law a missing region makes theirs.
+const consentAge = 16
+
+// giver is the guardian of a child below the age of consent: the vault takes no child's own word.
+func giver(who identity) privacy.ConsentBy {
+	if who.age < consentAge {
 		return privacy.ByGuardian
 	}
 	return privacy.BySelf

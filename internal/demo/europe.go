@@ -16,7 +16,7 @@ var germany = land{
 	fullName: "%[1]s %[2]s",
 	streets:  []string{"Hauptstraße", "Bahnhofstraße", "Gartenstraße", "Schulstraße", "Lindenweg", "Goethestraße", "Bergstraße", "Am Markt"},
 	address:  "%[1]s %[2]d", companies: []string{"%s GmbH", "%s & Söhne GmbH", "%s AG", "%s Technik GmbH & Co. KG"},
-	income: 47000, consentAge: 16, grants: 0.8,
+	income: 47000, grants: 0.8,
 }
 
 var france = land{
@@ -34,7 +34,7 @@ var france = land{
 	fullName: "%[1]s %[2]s",
 	streets:  []string{"rue de la République", "rue Victor-Hugo", "avenue Jean-Jaurès", "rue des Lilas", "boulevard Voltaire", "rue du Moulin", "place de l'Église"},
 	address:  "%[2]d %[1]s", companies: []string{"%s SARL", "%s SAS", "Établissements %s", "%s et Fils"},
-	income: 39000, consentAge: 15, grants: 0.8,
+	income: 39000, grants: 0.8,
 }
 
 var britain = land{
@@ -48,5 +48,5 @@ var britain = land{
 	fullName: "%[1]s %[2]s",
 	streets:  []string{"High Street", "Station Road", "Church Lane", "Victoria Road", "Mill Lane", "Park Avenue", "Queens Road", "The Crescent"},
 	address:  "%[2]d %[1]s", companies: []string{"%s Ltd", "%s & Sons Ltd", "%s Holdings plc", "%s Partners LLP"},
-	income: 44000, consentAge: 13, grants: 0.9,
+	income: 44000, grants: 0.9,
 }

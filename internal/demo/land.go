@@ -18,9 +18,8 @@ type land struct {
 	address      string // of street and number
 	companies    []string
 
-	income     float64 // median, a year
-	consentAge int     // below it a guardian consents
-	grants     float64 // how readily people grant, beside the average
+	income float64 // median, a year
+	grants float64 // how readily people grant, beside the average
 }
 
 // place is a city in its province.

@@ -19,7 +19,7 @@ var california = land{
 	phones: []string{"+121355501##", "+131055501##", "+140855501##", "+141555501##", "+161955501##", "+191655501##"},
 	male:   englishMen, female: englishWomen,
 	fullName: "%[1]s %[2]s", streets: americanStreets, address: "%[2]d %[1]s", companies: americanCompanies,
-	income: 72000, consentAge: 13, grants: 0.8,
+	income: 72000, grants: 0.8,
 }
 
 var america = land{
@@ -31,7 +31,7 @@ var america = land{
 	phones: []string{"+121255501##", "+120655501##", "+131255501##", "+151255501##", "+161755501##", "+130555501##"},
 	male:   englishMen, female: englishWomen,
 	fullName: "%[1]s %[2]s", streets: americanStreets, address: "%[2]d %[1]s", companies: americanCompanies,
-	income: 62000, consentAge: 16, grants: 0.8,
+	income: 62000, grants: 0.8,
 }
 
 var brazil = land{
@@ -48,7 +48,7 @@ var brazil = land{
 	fullName: "%[1]s %[2]s",
 	streets:  []string{"Rua das Flores", "Rua Sete de Setembro", "Avenida Brasil", "Rua São João", "Avenida Getúlio Vargas", "Rua do Comércio"},
 	address:  "%[1]s, %[2]d", companies: []string{"%s Ltda.", "%s S.A.", "Comércio %s Ltda.", "Irmãos %s"},
-	income: 17000, consentAge: 12, grants: 1.1,
+	income: 17000, grants: 1.1,
 }
 
 var japan = land{
@@ -65,7 +65,7 @@ var japan = land{
 	familyFirst: true, fullName: "%[2]s %[1]s",
 	streets: []string{"本町", "栄町", "中央", "緑町", "桜台", "旭町"},
 	address: "%[1]s%[2]d番地", companies: []string{"株式会社%s", "%s製作所", "%s商事株式会社", "有限会社%s"},
-	income: 34000, consentAge: 16, grants: 0.9,
+	income: 34000, grants: 0.9,
 }
 
 var singapore = land{
@@ -79,7 +79,7 @@ var singapore = land{
 	fullName: "%[1]s %[2]s",
 	streets:  []string{"Orchard Road", "Bukit Timah Road", "Serangoon Avenue", "Clementi Street", "Tampines Avenue", "Bedok North Road"},
 	address:  "%[2]d %[1]s", companies: []string{"%s Pte. Ltd.", "%s Trading Pte. Ltd.", "%s & Co."},
-	income: 52000, consentAge: 13, grants: 1,
+	income: 52000, grants: 1,
 }
 
 var quebec = land{
@@ -93,5 +93,5 @@ var quebec = land{
 	fullName: "%[1]s %[2]s",
 	streets:  []string{"rue Saint-Denis", "avenue du Parc", "rue Sherbrooke", "chemin Sainte-Foy", "boulevard Laurier", "rue des Érables"},
 	address:  "%[2]d, %[1]s", companies: []string{"%s inc.", "Groupe %s inc.", "Les Entreprises %s ltée"},
-	income: 43000, consentAge: 14, grants: 0.9,
+	income: 43000, grants: 0.9,
 }
