@@ -199,7 +199,7 @@ func TestSharesAreBelievable(t *testing.T) {
 	}{
 		{"country CN", 46, 54}, {"country DE", 8, 14}, {"country FR", 5, 10}, {"country GB", 5.5, 10.5}, {"country US", 9, 15}, {"California", 4, 9},
 		{"country BR", 3, 6.5}, {"country JP", 1.5, 4.5}, {"country SG", 1, 3.5}, {"country CA", 1, 3.5},
-		{"minor", 2.5, 5.5}, {"by guardian", 1, 10}, {"separate in CN", 20, 200}, {"separate in DE", 0, 0},
+		{"minor", 2.5, 5.5}, {"by guardian", 1, 15}, {"separate in CN", 20, 200}, {"separate in DE", 0, 0},
 		{"marketing.email granted", 51, 59}, {"marketing.email denied", 7, 13}, {"marketing.email withdrawn", 7, 13},
 		{"marketing.email expired", 2, 6}, {"marketing.email none", 16, 26},
 		{"marketing.sms granted", 25, 40}, {"ads.personalised granted", 15, 28}, {"ads.personalised denied", 28, 42},
