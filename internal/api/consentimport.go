@@ -1,12 +1,7 @@
 package api
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"reflect"
 
@@ -59,18 +54,14 @@ func (a *API) consentImportRoutes() {
 }
 
 func (a *API) serveConsentImport(w http.ResponseWriter, r *http.Request, caller custody.Caller, key string) {
-	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // HTTP/2 always is
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	run := consentImport{importRun: importRun{api: a, caller: caller, out: json.NewEncoder(w), control: control}, key: key}
-	run.summary.Complete = run.lines(r.Context(), r.Body)
+	run := consentImport{lineStream: a.streamLines(w, caller), key: key}
+	run.summary.Complete = run.feed(r.Context(), r.Body, &run.summary.Lines, &run)
 	_ = run.out.Encode(ConsentImportLine{Summary: &run.summary})
 }
 
 // consentImport is one import of consents under way.
 type consentImport struct {
-	importRun
+	lineStream
 	key     string
 	summary ConsentImportSummary
 	waiting []consentLine // in order
@@ -83,32 +74,10 @@ type consentLine struct {
 	problem *Problem
 }
 
-// lines records every line and reports whether it came to the end.
-func (run *consentImport) lines(ctx context.Context, body io.Reader) bool {
-	reader := bufio.NewReaderSize(body, 64<<10)
-	for {
-		run.extend()
-		line, tooLong, err := readLine(reader)
-		if len(line) > 0 || tooLong {
-			run.summary.Lines++
-			run.take(ctx, line, tooLong)
-		}
-		if len(run.waiting) >= importBatch || (err != nil && len(run.waiting) > 0) {
-			if !run.flush(ctx) {
-				return false
-			}
-		}
-		if err != nil {
-			return errors.Is(err, io.EOF)
-		}
-	}
-}
+func (run *consentImport) pending() int { return len(run.waiting) }
 
-func (run *consentImport) take(ctx context.Context, line []byte, tooLong bool) {
-	if !tooLong && len(bytes.TrimSpace(line)) == 0 {
-		return
-	}
-	taken := consentLine{number: run.summary.Lines}
+func (run *consentImport) take(ctx context.Context, number int, line []byte, tooLong bool) {
+	taken := consentLine{number: number}
 	consent, err := run.consent(line, tooLong)
 	if err != nil {
 		taken.problem = run.api.problemFrom(ctx, err)
@@ -121,7 +90,7 @@ func (run *consentImport) take(ctx context.Context, line []byte, tooLong bool) {
 
 func (run *consentImport) consent(line []byte, tooLong bool) (custody.ImportedConsent, error) {
 	if tooLong {
-		return custody.ImportedConsent{}, privacy.NewError(privacy.KindTooLarge, "line_too_long", "a line is at most 1 MiB")
+		return custody.ImportedConsent{}, errLineTooLong
 	}
 	var body Consent
 	if err := unmarshalKnown(line, &body); err != nil {

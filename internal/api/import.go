@@ -1,12 +1,7 @@
 package api
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"reflect"
 	"time"
@@ -15,7 +10,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/consentry/consentry/internal/custody"
-	"github.com/consentry/consentry/internal/privacy"
 )
 
 // ImportLine answers one line of an import: the subject it became, or the problem with it. The last
@@ -66,23 +60,15 @@ func (a *API) importRoutes() {
 }
 
 func (a *API) serveImport(w http.ResponseWriter, r *http.Request, caller custody.Caller) {
-	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // HTTP/2 always is
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	run := importRun{api: a, caller: caller, out: json.NewEncoder(w), control: control}
-	run.summary.Complete = run.lines(r.Context(), r.Body)
+	run := importRun{lineStream: a.streamLines(w, caller)}
+	run.summary.Complete = run.feed(r.Context(), r.Body, &run.summary.Lines, &run)
 	_ = run.out.Encode(ImportLine{Summary: &run.summary})
 }
 
 // importRun is one import under way.
 type importRun struct {
-	api     *API
-	caller  custody.Caller
-	out     *json.Encoder
-	control *http.ResponseController
+	lineStream
 	summary ImportSummary
-
 	waiting []importLine // in order
 }
 
@@ -93,59 +79,10 @@ type importLine struct {
 	problem *Problem
 }
 
-// lines stores every line and reports whether it came to the end.
-func (run *importRun) lines(ctx context.Context, body io.Reader) bool {
-	reader := bufio.NewReaderSize(body, 64<<10)
-	for {
-		run.extend()
-		line, tooLong, err := readLine(reader)
-		if len(line) > 0 || tooLong {
-			run.summary.Lines++
-			run.take(ctx, line, tooLong)
-		}
-		if len(run.waiting) >= importBatch || (err != nil && len(run.waiting) > 0) {
-			if !run.flush(ctx) {
-				return false
-			}
-		}
-		if err != nil {
-			return errors.Is(err, io.EOF)
-		}
-	}
-}
+func (run *importRun) pending() int { return len(run.waiting) }
 
-// extend gives sender and receiver a fresh while: an import may take hours, silence may not.
-func (run *importRun) extend() {
-	until := run.api.now().Add(importPause)
-	_ = run.control.SetReadDeadline(until)
-	_ = run.control.SetWriteDeadline(until)
-}
-
-// readLine reads a line without its end, dropping one that is over the limit. A blank line is
-// returned as one space, so that lines keep their numbers.
-func readLine(reader *bufio.Reader) (line []byte, tooLong bool, err error) {
-	for {
-		part, more, err := reader.ReadLine()
-		if err != nil {
-			return line, tooLong, err
-		}
-		if tooLong = tooLong || len(line)+len(part) > maxImportLine; !tooLong {
-			line = append(line, part...)
-		}
-		if !more {
-			if len(line) == 0 {
-				line = []byte{' '}
-			}
-			return line, tooLong, nil
-		}
-	}
-}
-
-func (run *importRun) take(ctx context.Context, line []byte, tooLong bool) {
-	if !tooLong && len(bytes.TrimSpace(line)) == 0 {
-		return
-	}
-	taken := importLine{number: run.summary.Lines}
+func (run *importRun) take(ctx context.Context, number int, line []byte, tooLong bool) {
+	taken := importLine{number: number}
 	profile, err := run.profile(line, tooLong)
 	if err != nil {
 		taken.problem = run.api.problemFrom(ctx, err)
@@ -157,7 +94,7 @@ func (run *importRun) take(ctx context.Context, line []byte, tooLong bool) {
 
 func (run *importRun) profile(line []byte, tooLong bool) (custody.Profile, error) {
 	if tooLong {
-		return custody.Profile{}, privacy.NewError(privacy.KindTooLarge, "line_too_long", "a line is at most 1 MiB")
+		return custody.Profile{}, errLineTooLong
 	}
 	var subject Subject
 	if err := unmarshalKnown(line, &subject); err != nil {
