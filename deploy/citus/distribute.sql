@@ -34,9 +34,16 @@ SELECT create_distributed_table('consent_state', 'subject_id', colocate_with => 
 SELECT create_distributed_table('subject_signal', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('consent_evidence', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('change', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('legal_hold', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('rights_request', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('rights_detail', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('rights_code', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('rights_recipient', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('erasure', 'subject_id', colocate_with => 'subject');
 
 -- By what they are looked up with, and by the batch they are written in.
 SELECT create_distributed_table('identifier', 'blind_index', shard_count => 32, colocate_with => 'none');
+SELECT create_distributed_table('suppression', 'hash', shard_count => 32, colocate_with => 'none');
 SELECT create_distributed_table('audit_entry', 'batch_id', shard_count => 32, colocate_with => 'none');
 
 -- Writing to it makes a transaction that touches coordinator and workers commit in two phases.

@@ -17,6 +17,7 @@ var verbs = []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERE
 var (
 	readAndAppend = []string{"SELECT", "INSERT"}
 	readAndWrite  = []string{"SELECT", "INSERT", "UPDATE"}
+	readAndErase  = []string{"SELECT", "INSERT", "DELETE"}
 	anything      = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
 
 	grants = map[string]map[string][]string{
@@ -25,13 +26,15 @@ var (
 			"processor": readAndWrite, "dispatch": readAndWrite, "delivery": anything,
 			"river_job": anything, "river_leader": anything, "river_queue": anything, "river_migration": {}, "river_notification": {},
 
-			"subject": readAndWrite, "identifier": readAndAppend, "subject_identifier": readAndWrite, "attribute_value": readAndWrite,
-			"consent_evidence": readAndAppend, "notice": readAndAppend, "notice_draft": readAndWrite,
-			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "confirmation": readAndWrite, "message": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "consent_state": {"SELECT", "INSERT", "UPDATE"},
+			"subject": readAndWrite, "identifier": readAndErase, "subject_identifier": anything, "attribute_value": anything,
+			"rights_request": readAndWrite, "rights_detail": readAndErase, "rights_code": anything, "rights_recipient": readAndWrite,
+			"legal_hold": readAndWrite, "erasure": readAndWrite, "suppression": readAndErase,
+			"consent_evidence": readAndErase, "notice": readAndAppend, "notice_draft": readAndWrite,
+			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "confirmation": anything, "message": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
 			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend,
-			"idempotency": {"SELECT", "INSERT", "DELETE"}, "subject_signal": readAndAppend, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
+			"idempotency": {"SELECT", "INSERT", "DELETE"}, "subject_signal": readAndWrite, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
 		},
 		"consentry_reader": readerGrants(),
 	}
@@ -76,7 +79,7 @@ func TestRolesRefuseChangesOfTheLedger(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
 	app := connect(t, testenv.Login(t, db.url, "consentry_app"))
-	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "consent_evidence", "notice", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page"} {
+	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "notice", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page"} {
 		var column string
 		if err := db.owner.QueryRow(t.Context(), `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum = 1`, table).Scan(&column); err != nil {
 			t.Fatal(err)
