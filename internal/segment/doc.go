@@ -1,0 +1,36 @@
+// Package segment answers how many people a predicate describes, without telling about any one of them. It is pure: no
+// SQL, no keys, no clock. An [Index] holds, for everybody, a few coarse facts ([Facet]) and the policy state for each
+// purpose, as compressed bitmaps; a [Predicate] selects among them; [Release] makes of a true count what may be told.
+//
+// # What is promised, for a data protection officer
+//
+// The unit of privacy is one person. Two data sets are neighbours when one has a person that the other has
+// not, with everything that is known of them. (A person whose facts change is one who leaves and one who comes: for that, count every
+// epsilon below twice.)
+//
+// Every count that is told is the true count plus a whole number drawn from the discrete Laplace distribution with scale 1/epsilon. A
+// person is in at most one cell of a breakdown, so all cells of one answer together are one release of epsilon: with or without the
+// person, no answer, and no set of answers, becomes more likely by more than a factor of exp(epsilon) (pure differential
+// privacy; Dwork, McSherry, Nissim, Smith 2006). Nobody can tell from the answer, within that
+// factor, whether a given person was counted, whatever else they know.
+//
+// Releases add up: n of them cost n times epsilon. The budget that a client has for a purpose in a window bounds the sum, and is spent
+// before an answer is given. Over k windows, or for k clients that pool what they were told, the bound is k budgets. An answer that was
+// given before is given again unchanged while nothing has changed, and costs nothing, since it tells nothing new; that
+// something somewhere has changed can be seen from a fresh answer, what or whose cannot.
+//
+// # What suppression leaks
+//
+// A count below the cohort minimum is not told. The minimum is held against the noisy count, never the true one, so that a suppressed
+// answer is computed from what is private already: it costs the budget as any other, and tells that the noisy count was
+// below the minimum and nothing else. What is shown is never below the minimum, so never negative, and the total of a breakdown is
+// the sum of the cells that are shown: the suppressed ones cannot be had by subtraction.
+//
+// The values of some facets are written by people (a city, an industry), and are not known beforehand. Their cells are told only when they
+// are not suppressed. That such a value exists at all therefore becomes visible for a single person with probability at most
+// exp(-epsilon*(minimum-1))/2, which is the delta of the answer ([Setting.Delta]). With epsilon 0.5 and
+// a minimum of 50 it is about 10^-11. Settings with a delta above one in a million are refused.
+//
+// Activating a segment is no aggregate: it discloses members one by one, each under their own consent and each on
+// record. That a cohort is large enough for it is decided on a noisy count, and so is a release like any other.
+package segment

@@ -1,0 +1,172 @@
+package segment
+
+import (
+	"sync"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Index holds everybody's facets and policy states. Any number of goroutines may ask while one applies changes; an answer
+// sees all of a batch of changes or nothing of it. (Roaring bitmaps: Lemire et al., Software: Practice and Experience 48(4), 2018.)
+type Index struct {
+	facets   Facets
+	purposes []privacy.PurposeName
+
+	mu       sync.RWMutex
+	ordinals ordinals
+	versions []uint32
+	present  *roaring.Bitmap
+	words    []dictionary // by facet
+	columns  []column     // by facet
+	states   []column     // by purpose
+	diary    diary
+	eligible map[Permission]*eligible
+	asked    uint64 // counts questions, to tell which eligible set was used longest ago
+}
+
+// Version orders what is known of one subject: the newest wins, in whatever order versions are applied.
+type Version uint32
+
+// Subject is what is known of one subject at one version.
+type Subject struct {
+	ID      privacy.SubjectID
+	Version Version
+	Gone    bool      // erased: counted nowhere
+	Facets  []string  // values in the order of the index's facets, "" for none
+	States  []Code    // policy states in the order of the index's purposes, each numbered by the caller from 1 on; 0 permits nothing
+	Due     time.Time // when to look again; zero: never
+}
+
+// NewIndex makes an empty index of some facets for some purposes.
+func NewIndex(facets Facets, purposes []privacy.PurposeName) *Index {
+	x := &Index{facets: facets, purposes: purposes, present: roaring.New(),
+		words: make([]dictionary, len(facets)), columns: make([]column, len(facets)), states: make([]column, len(purposes)),
+		eligible: make(map[Permission]*eligible)}
+	for i := range facets {
+		x.words[i] = newDictionary(facets[i].Values)
+	}
+	return x
+}
+
+// Facets gives the facets of the index.
+func (x *Index) Facets() Facets { return x.facets }
+
+// Purposes gives the purposes of the index, in the order of [Subject.States].
+func (x *Index) Purposes() []privacy.PurposeName { return x.purposes }
+
+// Apply takes changes in. One that is older than what is known already, or as old, changes nothing.
+func (x *Index) Apply(subjects []Subject) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range subjects {
+		x.apply(&subjects[i])
+	}
+}
+
+func (x *Index) apply(s *Subject) {
+	ordinal, fresh := x.ordinals.add(s.ID)
+	if fresh {
+		x.versions = append(x.versions, 0)
+	}
+	if s.Version <= Version(x.versions[ordinal]) {
+		return
+	}
+	x.versions[ordinal] = uint32(s.Version)
+	present := x.present.Contains(ordinal)
+	if s.Gone {
+		x.remove(ordinal, present)
+		return
+	}
+	for i := range x.columns {
+		x.columns[i].set(ordinal, x.words[i].code(s.Facets[i]), present)
+	}
+	for i := range x.states {
+		if was := x.states[i].at(ordinal); was != s.States[i] || !present {
+			x.states[i].set(ordinal, s.States[i], present)
+			x.moved(i, ordinal, s.States[i])
+		}
+	}
+	if !present {
+		x.present.Add(ordinal)
+	}
+	if !s.Due.IsZero() {
+		x.diary.note(ordinal, s.Due.Unix())
+	}
+}
+
+func (x *Index) remove(ordinal uint32, present bool) {
+	if !present {
+		return
+	}
+	for i := range x.columns {
+		x.columns[i].clear(ordinal)
+	}
+	for i := range x.states {
+		x.states[i].clear(ordinal)
+		x.moved(i, ordinal, 0)
+	}
+	x.present.Remove(ordinal)
+}
+
+// Due takes out those who are to be looked at again by a time. They are lost to the index's diary until they are applied again.
+func (x *Index) Due(now time.Time) []privacy.SubjectID {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	due := x.diary.due(now.Unix())
+	ids := make([]privacy.SubjectID, len(due))
+	for i, ordinal := range due {
+		ids[i] = x.ordinals.ids[ordinal]
+	}
+	return ids
+}
+
+// Again notes that somebody has to be looked at again at a time, for what was taken out of the diary and could not be dealt with.
+func (x *Index) Again(ids []privacy.SubjectID, at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, id := range ids {
+		if ordinal, ok := x.ordinals.find(id); ok {
+			x.diary.note(ordinal, at.Unix())
+		}
+	}
+}
+
+// NextDue tells until when nothing changes by itself; zero when nothing ever does.
+func (x *Index) NextDue() time.Time {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if at := x.diary.first(); at != 0 {
+		return time.Unix(at, 0).UTC()
+	}
+	return time.Time{}
+}
+
+// Size is how much an index holds.
+type Size struct {
+	Subjects uint64
+	Values   int // distinct values of all facets
+	States   int // distinct policy states of all purposes
+	Bytes    uint64
+}
+
+// Size measures the index.
+func (x *Index) Size() Size {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	size := Size{Subjects: x.present.GetCardinality(), Bytes: x.ordinals.bytes() + 4*uint64(cap(x.versions)) + x.diary.bytes() + x.present.GetSizeInBytes()}
+	for i := range x.columns {
+		size.Bytes += x.columns[i].bytes()
+		size.Values += len(x.words[i].names) - 1
+	}
+	for i := range x.states {
+		size.Bytes += x.states[i].bytes()
+		size.States += max(len(x.states[i].sets)-1, 0)
+	}
+	for _, set := range x.eligible {
+		size.Bytes += set.people.GetSizeInBytes()
+	}
+	return size
+}
