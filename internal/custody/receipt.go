@@ -16,20 +16,37 @@ import (
 // A receipt is signed before the transaction that makes its record, so that no database connection waits for
 // the keyring; it leaves only once that transaction is committed.
 
-// signRecord makes out and signs the receipt of a record that is about to be made. Giving permission waits for the
-// keyring. Taking it back does not: while the keyring is away there is no receipt, "", and it is made when it is
-// asked for.
+// signRecord makes out and signs the receipt of a record that is about to be made: "" when it can wait.
 func (s *Service) signRecord(ctx context.Context, revision privacy.RevisionID, id privacy.SubjectID, record *store.ConsentRecord) (string, error) {
 	jws, err := s.makeReceipt(ctx, revision, id, record)
-	if err != nil && record.Action != privacy.ActionGrant && privacy.KindOf(err) == privacy.KindUnavailable && ctx.Err() == nil {
+	if receiptMayWait(record.Action, err) {
 		return "", nil
 	}
 	return jws, err
 }
 
+// receiptMayWait reports whether a record is made without its receipt. Giving permission waits for the keyring. Taking it back
+// does not: while the keyring is away there is no receipt, and it is made when it is asked for.
+func receiptMayWait(action privacy.ConsentAction, err error) bool {
+	return err != nil && action != privacy.ActionGrant && privacy.KindOf(err) == privacy.KindUnavailable
+}
+
 func (s *Service) makeReceipt(ctx context.Context, revision privacy.RevisionID, id privacy.SubjectID, record *store.ConsentRecord) (string, error) {
+	payload, err := s.receiptPayload(revision, id, record)
+	if err != nil {
+		return "", err
+	}
+	signed, err := s.signer.signAll(ctx, []string{payload})
+	if err != nil {
+		return "", err
+	}
+	return signed[0], nil
+}
+
+// receiptPayload is the receipt of a record before it is signed.
+func (s *Service) receiptPayload(revision privacy.RevisionID, id privacy.SubjectID, record *store.ConsentRecord) (string, error) {
 	made := receipt.New(&s.controller, s.terms(revision, record.Purpose), receiptEvent(id, record))
-	return s.signer.sign(ctx, &made)
+	return receipt.Payload(&made)
 }
 
 func receiptEvent(id privacy.SubjectID, r *store.ConsentRecord) *receipt.Event {

@@ -27,9 +27,11 @@ type recording struct {
 	prepared *store.ConsentRecord
 	purpose  policy.Purpose // zero when the revision does not know it
 	known    bool           // what the consent is about
+	payload  string         // of the receipt
 	receipt  string         // signed; "" when the keyring is away
 	pending  *pending       // nil: nothing is to be confirmed
 	moved    bool           // another revision is in force by now
+	question store.LedgerQuestion
 
 	sealed   []byte // evidence; nil: none
 	recorded Recorded
@@ -46,9 +48,7 @@ func (s *Service) recordConsent(ctx context.Context, r *recording) (Recorded, er
 			r.revision = current // which may see it otherwise
 			continue
 		}
-		key := s.idempotencyKey(r.once)
-		question := store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutObjection(), Record: r.consent.Record, Key: key}
-		err := s.store.WriteLedger(ctx, question, func(head *store.LedgerHead, w *store.Writes) error { return r.write(ctx, head, key, w) })
+		err := s.ledgers.write(ctx, r)
 		if !r.moved {
 			if err == nil && r.pending != nil {
 				s.wakeMessenger()
@@ -65,8 +65,8 @@ func (s *Service) lastRevision() privacy.RevisionID {
 	return last
 }
 
-// prepare does what needs no lock: may the caller, is it a consent that can be, on a notice that was shown; and its receipt, so
-// that no database connection waits for the keyring.
+// prepare does what needs no lock: may the caller, is it a consent that can be, on a notice that was shown; and what its
+// receipt says.
 func (r *recording) prepare(ctx context.Context) (err error) {
 	s := r.service
 	r.moved = false
@@ -106,7 +106,8 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	if r.pending, err = s.preparePending(ctx, r.id, channel); err != nil {
 		return err
 	}
-	r.receipt, err = s.signRecord(ctx, r.revision, r.id, r.prepared)
+	r.question = store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutObjection(), Record: r.consent.Record, Key: s.idempotencyKey(r.once)}
+	r.payload, err = s.receiptPayload(r.revision, r.id, r.prepared)
 	return err
 }
 
@@ -125,57 +126,55 @@ func (r *recording) findSubject(ctx context.Context) (err error) {
 	return err
 }
 
-// write decides what goes on the ledger; the subject is locked.
-func (r *recording) write(ctx context.Context, head *store.LedgerHead, key *store.IdempotencyKey, w *store.Writes) error {
+// write decides what goes on the ledger, as of a time; the subject is locked. What nothing is written for leaves no audit
+// entry either. Beside others it does not wait for the keyring: it asks to be written alone.
+func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.Time, alone bool, w *store.Writes) (*audit.Draft, error) {
 	s := r.service
 	if head.Revision != r.revision {
 		// To load it takes another connection: not while this one is held.
 		r.revision, r.moved = head.Revision, true
-		return errNotYet
+		return nil, errNotYet
 	}
 	s.latest.Store(r.revision)
+	if head.Reused != nil {
+		return nil, head.Reused
+	}
 	if head.Answer != nil {
-		return recall(head.Answer, &r.recorded)
+		return nil, recall(head.Answer, &r.recorded)
 	}
 	record := *r.prepared // the transaction may run again
 	ledger := newLedger(r.id, head)
 	if !r.known && !ledger.mentions(&record) {
-		return errUnknownPurpose
+		return nil, errUnknownPurpose
 	}
 	if head.Subject.ID.IsZero() {
-		return errNoSubject
+		return nil, errNoSubject
 	}
-	record.RecordedAt = s.instant() // after the wait for the lock: the ledger's times follow its order
+	record.RecordedAt = at // after the wait for the lock: the ledger's times follow its order
 	if head.Known {
-		r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, record.RecordedAt)
-		return nil
+		r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, at)
+		return nil, nil //nolint:nilnil // documented
 	}
-	if err := r.given(ctx, head, &record, record.RecordedAt); err != nil {
-		return err
+	if !alone && r.needsKey(&record) && !s.keyring.Warm(head.Subject.Slot) {
+		return nil, errAlone
+	}
+	if err := r.given(ctx, head, &record, at); err != nil {
+		return nil, err
 	}
 	ledger.append(w, &record)
 	if r.sealed != nil {
 		w.AppendEvidence(r.id, record.Seq, r.sealed)
 	}
 	if err := r.pending.start(s, w, r.id, &record); err != nil {
-		return err
+		return nil, err
 	}
 	if r.receipt != "" {
 		w.PutReceipt(r.id, record.ID, r.receipt)
 	}
-	r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, record.RecordedAt)
+	r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, at)
 	r.recorded.Receipt = r.receipt
-	return r.putOnRecord(&record, key, w, record.RecordedAt)
-}
-
-// putOnRecord adds the audit entry, which names the record by its hash, and what a repeat of the call is to be answered.
-func (r *recording) putOnRecord(record *store.ConsentRecord, key *store.IdempotencyKey, w *store.Writes, at time.Time) error {
-	batch, err := r.service.newBatch(at, []audit.Draft{recordDraft(r.caller, r.id, record)})
-	if err != nil {
-		return err
-	}
-	w.AppendAudit(batch)
-	return r.service.remember(w, key, &r.recorded, at)
+	draft := recordDraft(r.caller, r.id, &record)
+	return &draft, s.remember(w, r.question.Key, &r.recorded, at)
 }
 
 // recordDraft is the audit entry of a record, which it names by its hash.
@@ -187,8 +186,7 @@ func recordDraft(caller Caller, id privacy.SubjectID, record *store.ConsentRecor
 // its evidence. A refusal needs neither, and is recorded while no key can be had.
 func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *store.ConsentRecord, at time.Time) (err error) {
 	r.sealed = nil
-	ownGrant := record.Action == privacy.ActionGrant && record.By == privacy.BySelf
-	if !ownGrant && r.consent.Evidence.IsEmpty() {
+	if !r.needsKey(record) {
 		return nil
 	}
 	s := r.service
@@ -196,7 +194,7 @@ func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *s
 	if err != nil {
 		return err
 	}
-	if ownGrant {
+	if ownGrant(record) {
 		if err := s.mayGive(ctx, key, head, record, at); err != nil {
 			return err
 		}
@@ -205,6 +203,14 @@ func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *s
 		r.sealed, record.Evidence, err = s.sealEvidence(key, head.Seq+1, r.consent.Evidence)
 	}
 	return err
+}
+
+func (r *recording) needsKey(record *store.ConsentRecord) bool {
+	return ownGrant(record) || !r.consent.Evidence.IsEmpty()
+}
+
+func ownGrant(record *store.ConsentRecord) bool {
+	return record.Action == privacy.ActionGrant && record.By == privacy.BySelf
 }
 
 // mayGive asks the policy whether the subject's own word is enough for a consent.

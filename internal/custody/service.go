@@ -38,6 +38,7 @@ type Service struct {
 
 	controller   privacy.Controller
 	signer       *signer
+	ledgers      *ledgerGroups
 	receiptTerms termsCache
 	confirming   Confirming
 	queued       chan struct{} // a message was
@@ -102,6 +103,7 @@ func New(c Config) *Service {
 		s.controller = privacy.ExampleController()
 	}
 	s.signer = newSigner(s.keyring, s.now)
+	s.ledgers = newLedgerGroups(s)
 	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
@@ -115,7 +117,7 @@ func (s *Service) EndWaits() { close(s.ending) }
 
 // Close commits what is under way and refuses the rest. It does not close the store or the keyring.
 func (s *Service) Close() {
-	s.signer.close()
+	s.ledgers.close()
 	s.batcher.Close()
 }
 

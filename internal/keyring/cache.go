@@ -102,6 +102,14 @@ func (c *pageCache) keep(page PageNo, entry *cachedPage) {
 	}
 }
 
+// holds reports whether a page is loaded.
+func (c *pageCache) holds(page PageNo) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry, ok := c.entries[page]
+	return ok && entry.place != nil
+}
+
 // drop forgets a page: whoever asks from now on has it loaded afresh.
 func (c *pageCache) drop(page PageNo) {
 	c.mu.Lock()

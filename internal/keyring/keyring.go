@@ -126,6 +126,9 @@ func (k *Keyring) Subject(ctx context.Context, id privacy.SubjectID, slot privac
 	return newSubject(id, &secret, k.random)
 }
 
+// Warm reports whether [Keyring.Subject] can answer for a slot without a call to where the keys are.
+func (k *Keyring) Warm(slot privacy.KeySlot) bool { return k.pages.holds(PageOf(slot)) }
+
 // EnsurePage makes the page if nobody ever did. Of several who try at once one creates it
 // and all use it. A page that was there and is lost is not replaced.
 func (k *Keyring) EnsurePage(ctx context.Context, page PageNo) (created bool, err error) {

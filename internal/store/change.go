@@ -12,24 +12,25 @@ import (
 
 // AppendChange puts an event into the outbox, in the transaction of the change it tells of: it goes out if
 // and only if the change is committed. The subject must be locked, and for what is about the policy
-// the publications: that is what keeps the events of one subject in order. Whoever sends
-// statements in a batch queues [ChangeStatement] there instead, and calls [Tx.Changed].
+// the publications: that is what keeps the events of one subject in order.
 func (t *Tx) AppendChange(ctx context.Context, e privacy.Event) error {
-	sql, args := ChangeStatement(e)
-	_, err := t.tx.Exec(ctx, sql, args...)
-	t.Changed()
-	return wrap(err, "write an event")
+	w := &Writes{}
+	w.AppendChange(e)
+	return t.Send(ctx, w)
 }
 
-// Changed says that the transaction has put something into the outbox, so that it is looked at
-// as soon as it is committed.
-func (t *Tx) Changed() { t.changed = true }
-
-// ChangeStatement is what AppendChange runs, for a batch of statements.
-func ChangeStatement(e privacy.Event) (sql string, args []any) {
-	detail, _ := json.Marshal(e.Detail) // names and ids: it always encodes
-	return `INSERT INTO change (subject_id, change_id, kind, purpose, detail, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		[]any{[16]byte(e.Subject), e.ID, e.Kind, e.Purpose, detail, e.At}
+// queueChanges puts events into the outbox in their order, of which their numbers follow.
+func queueChanges(b *pgx.Batch, events []privacy.Event) {
+	if len(events) == 0 {
+		return
+	}
+	c := newChangeColumns(events)
+	b.Queue(`
+		INSERT INTO change (subject_id, change_id, kind, purpose, detail, at)
+		SELECT c.subject_id, c.change_id, c.kind, c.purpose, c.detail, c.at
+		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[])
+			WITH ORDINALITY AS c (subject_id, change_id, kind, purpose, detail, at, place)
+		ORDER BY c.place`, c.subjects, c.ids, c.kinds, c.purposes, c.details, c.ats)
 }
 
 // Changes signals, at most once for any number of them, that this process has committed changes since
@@ -125,7 +126,7 @@ func newChangeColumns(events []privacy.Event) changeColumns {
 	var c changeColumns
 	for i := range events {
 		e := &events[i]
-		detail, _ := json.Marshal(e.Detail)
+		detail, _ := json.Marshal(e.Detail) // names and ids: it always encodes
 		c.ids, c.subjects = append(c.ids, e.ID), append(c.subjects, [16]byte(e.Subject))
 		c.kinds, c.purposes = append(c.kinds, string(e.Kind)), append(c.purposes, string(e.Purpose))
 		c.details, c.ats = append(c.details, detail), append(c.ats, e.At)

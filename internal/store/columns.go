@@ -2,7 +2,7 @@ package store
 
 import "time"
 
-// A zero time stands for NULL, and so does a zero id.
+// A zero time stands for NULL.
 
 func nullTime(at time.Time) *time.Time {
 	if at.IsZero() {
@@ -16,11 +16,4 @@ func timeOrZero(at *time.Time) time.Time {
 		return time.Time{}
 	}
 	return *at
-}
-
-func nullID(id [16]byte) *[16]byte {
-	if id == [16]byte{} {
-		return nil
-	}
-	return &id
 }

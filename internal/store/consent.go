@@ -54,30 +54,9 @@ type NoticeRef struct {
 	Version int32
 }
 
-// AppendConsent adds a record to a locked subject's ledger, under the number that follows.
-func (w *Writes) AppendConsent(id privacy.SubjectID, r *ConsentRecord) {
-	w.queue(`
-		INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at,
-			recorded_by, recorded_at, notice_id, notice_version, notice_hash, locale, evidence_hash, prev_hash, hash, confirm_by, confirms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
-		[16]byte(id), r.Seq, r.ID, r.Purpose, r.Action, r.Explicit, scopeTexts(r.SeparateFor), r.By, r.Channel, r.Method,
-		r.OccurredAt, nullTime(r.ExpiresAt), r.RecordedBy, r.RecordedAt, r.Notice.ID, r.Notice.Version, r.NoticeHash, r.Locale, r.Evidence, r.Prev, r.Hash, r.ConfirmBy, nullID(r.Confirms))
-}
-
 // AppendEvidence adds the sealed evidence of a record beside it.
 func (w *Writes) AppendEvidence(id privacy.SubjectID, seq int32, sealed []byte) {
 	w.queue(`INSERT INTO consent_evidence (subject_id, seq, sealed) VALUES ($1, $2, $3)`, [16]byte(id), seq, sealed)
-}
-
-// PutConsentState replaces the state of a locked subject on a purpose.
-func (w *Writes) PutConsentState(id privacy.SubjectID, s *ConsentState) {
-	w.queue(`
-		INSERT INTO consent_state (subject_id, purpose, seq, status, explicit, separate_for, given_by, occurred_at, expires_at, notice_id, notice_version, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (subject_id, purpose) DO UPDATE SET seq = excluded.seq, status = excluded.status, explicit = excluded.explicit,
-			separate_for = excluded.separate_for, given_by = excluded.given_by, occurred_at = excluded.occurred_at,
-			expires_at = excluded.expires_at, notice_id = excluded.notice_id, notice_version = excluded.notice_version, updated_at = excluded.updated_at`,
-		[16]byte(id), s.Purpose, s.Seq, s.Status, s.Explicit, scopeTexts(s.SeparateFor), s.By, s.OccurredAt, nullTime(s.ExpiresAt), s.Notice.ID, s.Notice.Version, s.UpdatedAt)
 }
 
 // ConsentStates lists where a subject stands on every purpose they ever decided about.

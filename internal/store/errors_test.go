@@ -139,7 +139,7 @@ func TestWriteGivesUpOnALastingConflict(t *testing.T) {
 	id, runs := db.subject(), 0
 	err := db.Write(t.Context(), func(tx *store.Tx) error {
 		runs++
-		return appendConsent(t, tx, id, store.ConsentRecord{Purpose: "p", Action: "grant", By: "self", OccurredAt: start, RecordedAt: start})
+		return appendConsent(t, tx, id, store.ConsentRecord{ID: [16]byte{1}, Purpose: "p", Action: "grant", By: "self", OccurredAt: start, RecordedAt: start})
 	})
 	wantCode(t, err, privacy.KindUnavailable, "database_busy")
 	saysNothingOf(t, err, "secret")

@@ -36,7 +36,8 @@ func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer Answer, ok 
 }
 
 const (
-	lockKey      = `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))`
+	keyHash      = `hashtextextended($1 || ' ' || $2, 0)`
+	lockKey      = `SELECT pg_advisory_xact_lock(` + keyHash + `)`
 	selectAnswer = `SELECT fingerprint, status, answer FROM idempotency WHERE client = $1 AND key = $2`
 )
 

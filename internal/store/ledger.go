@@ -28,6 +28,8 @@ type LedgerHead struct {
 	Hash     []byte // of the last record; nil when there is none, or it is from before there was a chain
 	Known    bool   // the record asked about is there
 	Answer   []byte // kept for the idempotency key; nil: none
+	Reused   error  // the idempotency key was used for a different request
+	Busy     bool   // somebody else holds the subject or the key, or there is no such subject: nothing else is known
 }
 
 // WriteLedger reads the end of a ledger, has the work decide what to write, and writes it: two round trips in
@@ -35,23 +37,32 @@ type LedgerHead struct {
 // the second. Like [Store.Write] it may run the work again; a work that fails leaves nothing behind, and one
 // that asks for nothing to be written ends well.
 func (s *Store) WriteLedger(ctx context.Context, question LedgerQuestion, work func(head *LedgerHead, w *Writes) error) error {
-	return again(func() error { return s.writeLedgerOnce(ctx, question, work) })
+	return again(func() error {
+		return s.writeLedgers(ctx, []LedgerQuestion{question}, waitForLocks, func(heads []LedgerHead, w *Writes) error { return work(&heads[0], w) })
+	})
 }
 
-func (s *Store) writeLedgerOnce(ctx context.Context, question LedgerQuestion, work func(head *LedgerHead, w *Writes) error) error {
+// WriteLedgers is WriteLedger for several subjects, each other than the others, in one transaction. It waits for nobody: what
+// somebody else holds is told as busy, and is to be written by itself. So it takes part in no deadlock.
+func (s *Store) WriteLedgers(ctx context.Context, questions []LedgerQuestion, work func(heads []LedgerHead, w *Writes) error) error {
+	return s.writeLedgers(ctx, questions, skipLocked, work)
+}
+
+func (s *Store) writeLedgers(ctx context.Context, questions []LedgerQuestion, locks *ledgerLocks, work func(heads []LedgerHead, w *Writes) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return wrap(err, "connect")
 	}
 	defer conn.Release() // a connection that is still in a transaction is closed by the pool
-	head, err := s.lockLedger(ctx, conn, question)
+	heads, err := s.lockLedgers(ctx, conn, questions, locks)
 	if err == nil {
 		w := &Writes{}
-		if err = work(head, w); err == nil && len(w.batch.QueuedQueries) > 0 {
-			w.queue("commit")
+		if err = work(heads, w); err == nil && !w.empty() {
+			statements := w.statements()
+			statements.Queue("commit")
 			// Once sent it must be known whether it was done: a caller who leaves does not stop it.
-			err = end(ctx, func(ctx context.Context) error { return conn.SendBatch(ctx, &w.batch).Close() })
-			if err == nil && w.changed {
+			err = end(ctx, func(ctx context.Context) error { return conn.SendBatch(ctx, statements).Close() })
+			if err == nil && len(w.changes) > 0 {
 				s.signalChange()
 			}
 			if err == nil {
@@ -63,40 +74,67 @@ func (s *Store) writeLedgerOnce(ctx context.Context, question LedgerQuestion, wo
 	return wrap(err, "write to a ledger")
 }
 
-func (s *Store) lockLedger(ctx context.Context, conn *pgxpool.Conn, question LedgerQuestion) (*LedgerHead, error) {
-	head := &LedgerHead{}
+// ledgerLocks are the statements that lock a key, which answers whether it could, and a subject.
+type ledgerLocks struct{ key, subject string }
+
+var (
+	waitForLocks = &ledgerLocks{key: `SELECT true FROM pg_advisory_xact_lock(` + keyHash + `)`, subject: lockSubject}
+	skipLocked   = &ledgerLocks{key: `SELECT pg_try_advisory_xact_lock(` + keyHash + `)`, subject: lockSubject + ` SKIP LOCKED`}
+)
+
+func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions []LedgerQuestion, locks *ledgerLocks) ([]LedgerHead, error) {
+	heads := make([]LedgerHead, len(questions))
 	var number int64
 	reads := &pgx.Batch{}
 	reads.Queue("begin")
-	if question.Key != nil {
-		reads.Queue(lockKey, question.Key.Client, question.Key.Key)
-		reads.Queue(selectAnswer, question.Key.Client, question.Key.Key).QueryRow(func(row pgx.Row) error {
-			answer, ok, err := scanAnswer(row, question.Key)
-			if ok {
-				head.Answer = answer.Body
-			}
+	// The locks come before what they protect: each statement sees what was committed before it began.
+	for i := range questions {
+		locks.queue(reads, &questions[i], &heads[i])
+	}
+	for i := range questions {
+		question, head := &questions[i], &heads[i]
+		reads.Queue(selectHead, [16]byte(question.Subject), question.Purpose, question.All, question.Record).Query(func(rows pgx.Rows) (err error) {
+			number, err = scanHead(rows, head)
 			return err
 		})
 	}
-	// The lock comes before what it protects: each statement sees what was committed before it began.
-	reads.Queue(lockSubject, [16]byte(question.Subject)).QueryRow(func(row pgx.Row) error {
+	if err := conn.SendBatch(ctx, reads).Close(); err != nil {
+		return nil, err
+	}
+	revision, err := s.publicationOn(ctx, conn, number)
+	for i := range heads {
+		heads[i].Revision = revision
+	}
+	return heads, err
+}
+
+// queue locks one ledger, and reads what is kept for its key.
+func (l *ledgerLocks) queue(reads *pgx.Batch, question *LedgerQuestion, head *LedgerHead) {
+	if key := question.Key; key != nil {
+		reads.Queue(l.key, key.Client, key.Key).QueryRow(func(row pgx.Row) error {
+			var held bool
+			err := row.Scan(&held)
+			head.Busy = !held
+			return err
+		})
+		reads.Queue(selectAnswer, key.Client, key.Key).QueryRow(func(row pgx.Row) error {
+			answer, _, err := scanAnswer(row, key)
+			if privacy.KindOf(err) == privacy.KindConflict {
+				head.Reused, err = err, nil
+			}
+			head.Answer = answer.Body
+			return err
+		})
+	}
+	reads.Queue(l.subject, [16]byte(question.Subject)).QueryRow(func(row pgx.Row) error {
 		subject, err := scanSubject(row, question.Subject)
 		if isNoRows(err) {
+			head.Busy = head.Busy || l == skipLocked
 			return nil
 		}
 		head.Subject = subject
 		return err
 	})
-	reads.Queue(selectHead, [16]byte(question.Subject), question.Purpose, question.All, question.Record).Query(func(rows pgx.Rows) (err error) {
-		number, err = scanHead(rows, head)
-		return err
-	})
-	if err := conn.SendBatch(ctx, reads).Close(); err != nil {
-		return nil, err
-	}
-	var err error
-	head.Revision, err = s.publicationOn(ctx, conn, number)
-	return head, err
 }
 
 // LedgerHead reads where the ledger of a locked subject ends, and where they stand on every purpose.

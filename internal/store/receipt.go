@@ -17,7 +17,23 @@ func (t *Tx) PutReceipt(ctx context.Context, id privacy.SubjectID, record [16]by
 
 // PutReceipt is [Tx.PutReceipt] among other writes.
 func (w *Writes) PutReceipt(id privacy.SubjectID, record [16]byte, jws string) {
-	w.queue(`INSERT INTO consent_receipt (subject_id, record_id, jws) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [16]byte(id), record, jws)
+	w.receipts = append(w.receipts, receiptRow{id, record, jws})
+}
+
+type receiptRow struct {
+	subject privacy.SubjectID
+	record  [16]byte
+	jws     string
+}
+
+func queueReceipts(b *pgx.Batch, rows []receiptRow) {
+	if len(rows) == 0 {
+		return
+	}
+	b.Queue(`INSERT INTO consent_receipt (subject_id, record_id, jws) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING`,
+		subjectColumn(rows, func(r *receiptRow) [16]byte { return r.subject }),
+		subjectColumn(rows, func(r *receiptRow) [16]byte { return r.record }),
+		column(rows, func(r *receiptRow) string { return r.jws }))
 }
 
 // Receipt gives the receipt of a record, "" when none was made.
