@@ -9,8 +9,7 @@ denials contains "automated_decision_not_allowed" if {
 }
 
 # Sensitive data in such a decision needs more (GDPR 22(4)).
-denials_of[attribute] contains "automated_decision_not_allowed" if {
-	some attribute in facts.sensitive
+denials_of["automated_decision_not_allowed"] := facts.sensitive if {
 	facts.flag("automated_decision")
 	not by_condition
 	not satisfied("sensitive_bases")

@@ -1,9 +1,12 @@
 # The decision on a disclosure: which attributes may be released, in which mode, and
 # why the others may not.
 #
-# Each module collects every reason it has; the list below ranks them, and the first is
-# given. So the answer does not depend on the order of evaluation, and a module can
-# be read on its own.
+# Each module collects every reason it has, against the whole request (denials) or against
+# some attributes (denials_of); the list below ranks them, and the first is given. So the
+# answer does not depend on the order of evaluation, and a module can be read on its own.
+#
+# Modules speak of sets of attributes rather than of one at a time: whatever a request asks
+# for, the law is asked once.
 package consentry.disclosure
 
 import data.consentry.automation
@@ -20,19 +23,22 @@ import data.consentry.sale
 import data.consentry.sensitive
 import data.consentry.transfer
 
-decision := {"permitted": permitted, "withheld": withheld}
+# A reason without a rank cannot be given, so then there is no decision.
+decision := {"permitted": permitted, "withheld": withheld} if count(ranked) == count(found)
 
-permitted[attribute] := matrix.mode(attribute) if {
-	some attribute in facts.asked
-	count(reasons[attribute]) == 0
-}
+permitted := {} if {
+	count(general) > 0
+} else := object.filter(matrix.modes, facts.asked - union({against(reason) | some reason in found}))
 
-withheld[attribute] := first if {
-	some attribute in facts.asked
-	found := reasons[attribute]
-	count(found) > 0
-	first := [reason | some reason in ranking; reason in found][0]
-}
+# Of the reasons against an attribute the first in rank is given.
+withheld := object.union_n(array.reverse([{attribute: reason | some attribute in against(reason)} | some reason in given]))
+
+# Whatever comes after a reason that holds for the whole request is given to nobody.
+given := array.slice(ranked, 0, 1 + min({i | some i, reason in ranked; reason in general} | {count(ranked)}))
+
+ranked := [reason | some reason in ranking; reason in found]
+
+found := general | {reason | some denials in own; some reason, attributes in denials; count(attributes) > 0}
 
 # Reasons that hold for the whole request.
 general := union({
@@ -47,20 +53,16 @@ general := union({
 	automation.denials,
 })
 
-# Reasons of one attribute by itself.
-own[attribute] := union({
-	object.get(request.denials_of, attribute, set()),
-	object.get(sensitive.denials_of, attribute, set()),
-	object.get(transfer.denials_of, attribute, set()),
-	object.get(automation.denials_of, attribute, set()),
-	matrix.denials_of[attribute],
-}) if {
-	some attribute in facts.relevant
-}
+# Reasons that hold for some attributes: by the reason, the attributes.
+own := [request.denials_of, sensitive.denials_of, transfer.denials_of, automation.denials_of, matrix.denials_of]
 
-# What is computed from others is usable only where all its sources are.
-reasons[attribute] := general | union({own[source] | some source in facts.sources[attribute]}) if {
-	some attribute in facts.asked
+# The asked attributes that a reason stands against. What is computed from others is usable only where
+# all its sources are.
+against(reason) := facts.asked if {
+	reason in general
+} else := facts.asked & (named | heirs) if {
+	named := union({denials[reason] | some denials in own})
+	heirs := {attribute | some attribute in facts.derived; count(facts.sources[attribute] & named) > 0}
 }
 
 # The order in which reasons are given.

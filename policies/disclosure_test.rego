@@ -111,3 +111,12 @@ test_derived_data_inherits if {
 test_ranking_names_no_reason_twice if {
 	count(disclosure.ranking) == count({reason | some reason in disclosure.ranking})
 }
+
+test_a_reason_without_a_rank_is_no_decision if {
+	not disclosure.decision with input as consenting
+		with data.attributes as catalogue
+		with data.consentry.sensitive.denials_of as {"no_such_reason": {"religion"}}
+	disclosure.decision with input as consenting
+		with data.attributes as catalogue
+		with data.consentry.sensitive.denials_of as {"sensitive_use_limited": {"religion"}}
+}

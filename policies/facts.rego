@@ -26,22 +26,27 @@ law := data.regimes.laws[regime]
 # The basis on which the purpose rests under that law.
 basis := object.get(purpose.basis, regime, purpose.basis["default"])
 
-flag(name) if object.get(purpose, name, false) == true
+flag(name) if purpose[name] == true
+
+# The catalogue. Taken as a whole it is read once, and not attribute by attribute.
+definitions := data.attributes
+
+# What is computed from other attributes, and from which.
+derivation := {attribute: origins | origins := definitions[attribute].derived_from}
+
+derived := asked & object.keys(derivation)
 
 # Attributes and what they are derived from, however remotely.
-sources[attribute] := ({attribute} | derived) | origins if {
-	some attribute in asked
-	derived := graph.reachable(derivation, {attribute})
-	origins := {origin | some found in derived; some origin in derivation[found]}
-}
+sources[attribute] := {attribute} if some attribute in (asked - derived)
 
-derivation[attribute] := definition.derived_from if {
-	some attribute, definition in data.attributes
-	definition.derived_from
+sources[attribute] := ({attribute} | reached) | origins if {
+	some attribute in derived
+	reached := graph.reachable(derivation, {attribute})
+	origins := {origin | some found in reached; some origin in derivation[found]}
 }
 
 # Everything that decides about the asked attributes.
-relevant := union({found | some found in sources})
+relevant := asked | union({sources[attribute] | some attribute in derived})
 
 granted if input.subject.consent.status == "granted"
 
@@ -75,21 +80,18 @@ in_hand if client.recipient in {"own", "processor"}
 
 # An attribute is sensitive by its classification, by the law's own list, or because all
 # data of a child of that age is. An unknown classification counts as sensitive.
-sensitive contains attribute if {
-	some attribute in relevant
-	not ordinary(attribute)
-}
+sensitive contains attribute if some attribute in (relevant - ordinary)
 
-ordinary(attribute) if data.attributes[attribute].classification in {"public", "internal", "personal"}
+ordinary := {attribute | definitions[attribute].classification in {"public", "internal", "personal"}}
 
 sensitive contains attribute if {
-	some attribute in relevant
-	attribute in law.sensitive.attributes
+	some attribute in law.sensitive.attributes
+	attribute in relevant
 }
 
 sensitive contains attribute if {
-	some attribute in relevant
 	below(law.minors.sensitive_below)
+	some attribute in relevant
 }
 
 # Requirements that make a basis good enough, named in the tables.

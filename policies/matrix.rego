@@ -4,15 +4,16 @@ package consentry.matrix
 
 import data.consentry.facts
 
-mode(attribute) := data.matrix[attribute][input.purpose]
+# The column of the purpose.
+modes := {attribute: mode | mode := data.matrix[attribute][input.purpose]}
 
-releasing := {"plain", "generalise", "mask", "tokenise"}
+released := {attribute | modes[attribute] in {"plain", "generalise", "mask", "tokenise"}}
 
-denials_of[attribute] := denials(attribute) if some attribute in facts.relevant
+counted := {attribute | modes[attribute] == "aggregate"}
 
-denials(attribute) := set() if {
-	mode(attribute) in releasing
-	not facts.flag("aggregates_only")
-} else := {"aggregate_only"} if {
-	mode(attribute) in (releasing | {"aggregate"})
-} else := {"not_permitted_for_purpose"}
+denials_of["not_permitted_for_purpose"] := (facts.relevant - released) - counted
+
+# What is only counted is released to nobody. For some purposes that is everything.
+denials_of["aggregate_only"] := facts.relevant & (released | counted) if {
+	facts.flag("aggregates_only")
+} else := facts.relevant & counted

@@ -23,17 +23,19 @@ denials contains "unknown_regime" if not facts.regime
 
 denials contains "purpose_not_granted" if not granted
 
-denials_of[attribute] contains "unknown_attribute" if {
-	some attribute in facts.relevant
+# What has a class is defined, so only the rest is looked at one by one.
+denials_of["unknown_attribute"] := {attribute |
+	some attribute in (facts.relevant - facts.ordinary)
 	not known(attribute)
 }
 
-denials_of[attribute] contains "policy_error" if {
-	some attribute in facts.relevant
-	not is_array(object.get(data.attributes[attribute], "derived_from", []))
-}
-
 known(attribute) if is_object(data.attributes[attribute])
+
+denials_of["policy_error"] := {attribute |
+	some attribute, origins in facts.derivation
+	not is_array(origins)
+	attribute in facts.relevant
+}
 
 granted if grants.granted_to(facts.client, input.purpose)
 
@@ -52,9 +54,12 @@ subject_well_formed if {
 	is_string(subject.regime)
 	regex.match(`^([A-Z]{2})?$`, subject.country)
 	subject.age_band in {"0-12", "13", "14", "15", "16-17", "18+", "unknown"}
-	every name in ["restricted", "storage_only", "objected", "opt_out_signal", "limit_sensitive", "soft_opt_in"] {
-		is_boolean(subject[name])
-	}
+	is_boolean(subject.restricted)
+	is_boolean(subject.storage_only)
+	is_boolean(subject.objected)
+	is_boolean(subject.opt_out_signal)
+	is_boolean(subject.limit_sensitive)
+	is_boolean(subject.soft_opt_in)
 }
 
 consent_well_formed if {
@@ -75,21 +80,23 @@ given_by_somebody if input.subject.consent.status != "granted"
 
 # The same holds for the tables: a row with a column missing permits nothing.
 purpose_complete if {
-	is_object(facts.purpose.basis)
-	is_number(facts.purpose.minimum_notice_version)
-	every name in ["marketing", "profiling", "automated_decision", "cross_context", "online_platform"] {
-		is_boolean(facts.purpose[name])
-	}
-	every name in ["children_likely", "foreign_authority", "aggregates_only"] {
-		is_boolean(object.get(facts.purpose, name, false))
-	}
+	purpose := facts.purpose
+	is_object(purpose.basis)
+	is_number(purpose.minimum_notice_version)
+	is_boolean(purpose.marketing)
+	is_boolean(purpose.profiling)
+	is_boolean(purpose.automated_decision)
+	is_boolean(purpose.cross_context)
+	is_boolean(purpose.online_platform)
+	is_boolean(object.get(purpose, "children_likely", false))
+	is_boolean(object.get(purpose, "foreign_authority", false))
+	is_boolean(object.get(purpose, "aggregates_only", false))
 }
 
 law_complete if {
 	law := facts.law
-	every name in ["bases", "electronic_opt_in", "minors", "objection", "sale", "sensitive", "third_party", "transfers", "automated"] {
-		is_object(law[name])
-	}
+	is_object(law.bases)
+	is_object(law.automated)
 	is_boolean(law.limit_sensitive)
 	is_array(law.electronic_opt_in.channels)
 	is_boolean(law.electronic_opt_in.soft_opt_in)

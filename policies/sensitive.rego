@@ -5,15 +5,13 @@ package consentry.sensitive
 import data.consentry.consent
 import data.consentry.facts
 
-denials_of[attribute] contains "sensitive_use_limited" if {
-	some attribute in facts.sensitive
+denials_of["sensitive_use_limited"] := facts.sensitive if {
 	facts.law.limit_sensitive
 	input.subject.limit_sensitive != false
 	not facts.flag("limit_exempt")
 }
 
-denials_of[attribute] contains reason if {
-	some attribute in facts.sensitive
+denials_of[reason] := facts.sensitive if {
 	not by_condition
 	some reason in unmet
 }

@@ -6,24 +6,29 @@ import data.consentry.facts
 
 table := facts.law.transfers
 
-denials_of[attribute] contains "transfer_needs_separate_consent" if {
-	some attribute in facts.relevant
+denials_of["transfer_needs_separate_consent"] := facts.relevant if {
 	not domestic
 	table.separate.needed
 	not facts.basis in table.separate.lifted_by
 	not facts.separate("transfer")
 }
 
-denials_of[attribute] contains "transfer_not_allowed" if {
-	some attribute in facts.relevant
+denials_of["transfer_not_allowed"] := facts.relevant if {
+	turned_away
+} else := stopped if {
 	not domestic
-	not allowed(attribute)
+	count(stopped) > 0
 }
+
+# Some laws are stricter about sensitive data, and none about one attribute by itself.
+stopped := union({attributes |
+	some class, attributes in {"sensitive": facts.sensitive, "personal": facts.relevant - facts.sensitive}
+	not allowed(class)
+})
 
 # A foreign court or authority gets nothing on its own word (GDPR 48, PIPL 41),
 # wherever it sits and whatever else would permit the transfer.
-denials_of[attribute] contains "transfer_not_allowed" if {
-	some attribute in facts.relevant
+turned_away if {
 	facts.flag("foreign_authority")
 	not authority_admitted
 }
@@ -46,10 +51,10 @@ domestic if {
 }
 
 # A barred country has no way in; elsewhere one way is enough.
-allowed(attribute) if {
+allowed(class) if {
 	is_string(facts.client.country)
 	not facts.client.country in table.barred
-	way(attribute)
+	way(class)
 }
 
 way(_) if table.open
@@ -72,29 +77,25 @@ way(_) if {
 	facts.separate("transfer")
 }
 
-way(attribute) if by_volume(attribute)
+way(class) if by_volume(class)
 
 # China counts the persons whose data an exporter sent abroad since 1 January: few enough
 # are exempt, more need a contract or certificate, many a security assessment. A missing
 # count is more than any threshold, and an operator of critical information infrastructure
 # is always assessed.
-by_volume(attribute) if {
+by_volume(class) if {
 	facts.client.ciio == false
-	count_of(attribute) < thresholds(attribute).exempt_below
+	count_of(class) < table.thresholds[class].exempt_below
 }
 
-by_volume(attribute) if {
+by_volume(class) if {
 	facts.client.ciio == false
-	count_of(attribute) < thresholds(attribute).assessment_from
+	count_of(class) < table.thresholds[class].assessment_from
 	facts.client.mechanism in table.thresholds.routine
 }
 
 by_volume(_) if facts.client.mechanism in table.thresholds.assessment
 
-thresholds(attribute) := table.thresholds.sensitive if {
-	attribute in facts.sensitive
-} else := table.thresholds.personal
+count_of("sensitive") := facts.client.cn_year_sensitive_count
 
-count_of(attribute) := facts.client.cn_year_sensitive_count if {
-	attribute in facts.sensitive
-} else := facts.client.cn_year_count
+count_of("personal") := facts.client.cn_year_count

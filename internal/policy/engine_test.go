@@ -249,8 +249,8 @@ func TestExplain(t *testing.T) {
 	text := strings.Join(trace, "\n")
 	for _, want := range []string{
 		`consentry.facts.basis := "consent" (facts.rego:`,
-		`consentry.sensitive.denials_of["religion"] contains "sensitive_needs_explicit_consent" (sensitive.rego:`,
-		`consentry.disclosure.permitted["email"] := "plain" (disclosure.rego:`,
+		`consentry.sensitive.denials_of["sensitive_needs_explicit_consent"] := {"religion"} (sensitive.rego:`,
+		`consentry.disclosure.permitted := {"email": "plain"} (disclosure.rego:`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the trace lacks %s:\n%s", want, text)
