@@ -16,21 +16,24 @@ import (
 
 // AppendAudit writes a batch of entries beside the change they describe.
 func (t *Tx) AppendAudit(ctx context.Context, batch audit.Batch) error {
-	return wrap(t.tx.SendBatch(ctx, auditStatements(batch)).Close(), "write audit entries")
+	statements := &pgx.Batch{}
+	queueAudit(statements, batch)
+	return wrap(t.tx.SendBatch(ctx, statements).Close(), "write audit entries")
 }
 
 // CommitAudit writes a batch in a transaction of its own, in one round trip.
 func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) error {
 	return again(func() error {
+		statements := &pgx.Batch{}
+		statements.Queue(twoPhase)
+		queueAudit(statements, batch)
 		// A pgx batch outside a transaction runs as one implicit transaction.
-		return wrap(s.pool.SendBatch(ctx, auditStatements(batch)).Close(), "commit audit entries")
+		return wrap(s.pool.SendBatch(ctx, statements).Close(), "commit audit entries")
 	})
 }
 
-func auditStatements(batch audit.Batch) *pgx.Batch {
-	statements := &pgx.Batch{}
+func queueAudit(statements *pgx.Batch, batch audit.Batch) {
 	if n := len(batch.Decisions); n > 0 {
-		statements.Queue(twoPhase)
 		hashes, inputs, outcomes := make([][]byte, n), make([][]byte, n), make([][]byte, n)
 		revisions := make([]string, n)
 		for i := range batch.Decisions {
@@ -44,7 +47,6 @@ func auditStatements(batch audit.Batch) *pgx.Batch {
 		queueEntries(statements, batch.ID, others)
 	}
 	statements.Queue(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, $2)`, [16]byte(batch.ID), leafHashes(batch.Entries))
-	return statements
 }
 
 func queueEntries(statements *pgx.Batch, batch audit.BatchID, entries []audit.Entry) {

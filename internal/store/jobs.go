@@ -35,9 +35,6 @@ const (
 
 // Enqueue adds jobs, which begin once the transaction is committed.
 func (t *Tx) Enqueue(ctx context.Context, jobs ...river.JobArgs) error {
-	if _, err := t.tx.Exec(ctx, twoPhase); err != nil {
-		return wrap(err, "enqueue jobs")
-	}
 	params := make([]river.InsertManyParams, len(jobs))
 	for i, job := range jobs {
 		params[i] = river.InsertManyParams{Args: job}

@@ -87,6 +87,7 @@ func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions [
 	var number int64
 	reads := &pgx.Batch{}
 	reads.Queue("begin")
+	reads.Queue(twoPhase)
 	// The locks come before what they protect: each statement sees what was committed before it began.
 	for i := range questions {
 		locks.queue(reads, &questions[i], &heads[i])

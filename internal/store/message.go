@@ -24,7 +24,6 @@ type Message struct {
 
 // PutMessage queues a message: it is sent if and only if the transaction commits.
 func (w *Writes) PutMessage(m *Message) {
-	w.queue(twoPhase)
 	w.queue(`INSERT INTO message (message_id, subject_id, record_id, channel, purpose, sealed, attempts, due_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)`,
 		m.ID, [16]byte(m.Subject), m.Record, m.Channel, m.Purpose, m.Sealed, m.DueAt, m.ExpiresAt)
 }
@@ -32,9 +31,6 @@ func (w *Writes) PutMessage(m *Message) {
 // ClaimMessages takes up to limit messages that are due, counts the attempt, and puts each off until the given time: if
 // whoever took it dies, another does then. Several nodes may claim at once.
 func (t *Tx) ClaimMessages(ctx context.Context, limit int, now, until time.Time) ([]Message, error) {
-	if _, err := t.tx.Exec(ctx, twoPhase); err != nil { // its audit entries are written beside
-		return nil, wrap(err, "claim messages")
-	}
 	rows, err := t.tx.Query(ctx, `
 		UPDATE message SET attempts = attempts + 1, due_at = $3
 		WHERE message_id IN (SELECT message_id FROM message WHERE due_at <= $2 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)

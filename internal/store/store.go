@@ -146,7 +146,7 @@ func (s *Store) Write(ctx context.Context, work func(tx *Tx) error) error {
 }
 
 func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
-	tx, err := s.pool.Begin(ctx)
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "begin; " + twoPhase})
 	if err != nil {
 		return wrap(err, "begin")
 	}
@@ -182,8 +182,10 @@ func again(attempt func() error) error {
 	return err
 }
 
-// twoPhase makes Citus commit in two phases when the transaction also writes tables that are
-// local to the coordinator; on plain PostgreSQL it does nothing.
+// twoPhase makes Citus commit in two phases when the transaction writes tables of workers and tables that are local
+// to the coordinator: otherwise a worker may keep what the coordinator rolled back. On plain PostgreSQL it does
+// nothing. Nearly every write carries audit entries, of which the sequencer's queue is on the coordinator, so every
+// transaction that writes for a flow begins with it: [Store.Write], [Store.WriteLedgers] and [Store.CommitAudit].
 const twoPhase = `DELETE FROM commit_marker WHERE n = -1`
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

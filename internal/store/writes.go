@@ -61,7 +61,7 @@ func (w *Writes) statements() *pgx.Batch {
 	queueChanges(b, w.changes)
 	b.QueuedQueries = append(b.QueuedQueries, w.others.QueuedQueries...)
 	for _, batch := range w.audits {
-		b.QueuedQueries = append(b.QueuedQueries, auditStatements(batch).QueuedQueries...)
+		queueAudit(b, batch)
 	}
 	return b
 }
