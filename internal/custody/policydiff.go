@@ -31,9 +31,9 @@ func (s *Service) DiffDraft(ctx context.Context, id DraftID, from privacy.Revisi
 	if from == "" {
 		from = row.Base
 	}
-	after, err := policy.ParseRevision(row.Content)
+	after, err := contentOf(row)
 	if err != nil {
-		return PolicyDiff{}, privacy.Internal(err, "read a policy draft")
+		return PolicyDiff{}, err
 	}
 	return s.diff(ctx, from, after, language)
 }

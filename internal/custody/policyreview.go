@@ -66,7 +66,7 @@ func mustBeSubmittable(row *store.PolicyDraft, version int64) error {
 
 // tested runs a draft's tests, which must pass.
 func (s *Service) tested(ctx context.Context, row *store.PolicyDraft) error {
-	report, err := s.tryContent(ctx, row.Content)
+	report, err := s.tryDraft(ctx, row)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, o
 	if err := s.tested(ctx, row); err != nil {
 		return Draft{}, err
 	}
-	revision, err := policy.ParseRevision(row.Content)
+	revision, err := contentOf(row)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -200,19 +200,38 @@ var errBaseOutdated = privacy.Conflict("base_outdated", "another revision has co
 // RebaseDraft carries what a draft changes over to the revision in force. Nothing happens when both changed the
 // same place; the error says which.
 func (s *Service) RebaseDraft(ctx context.Context, caller Caller, id DraftID, version int64, once Once) (Draft, error) {
-	return s.changeDraft(ctx, caller, id, version, audit.ActionDraftRebase, once, func(tx *store.Tx, row *store.PolicyDraft, _ time.Time) error {
-		if err := mustBeOpen(row); err != nil {
-			return err
-		}
+	var answer Draft
+	if answered, err := s.answered(ctx, once, &answer); answered || err != nil {
+		return answer, err
+	}
+	// Revisions are read over another connection: not while the transaction holds one, and the publications.
+	draft, err := s.store.PolicyDraft(ctx, id)
+	if err != nil {
+		return Draft{}, err
+	}
+	if version != 0 && draft.Version != version {
+		return Draft{}, errDraftChanged
+	}
+	if err := mustBeOpen(draft); err != nil {
+		return Draft{}, err
+	}
+	onto, err := s.store.CurrentRevision(ctx)
+	if err != nil {
+		return Draft{}, err
+	}
+	revision, err := s.rebased(ctx, draft, onto)
+	if err != nil {
+		return Draft{}, err
+	}
+	return s.changeDraft(ctx, caller, id, draft.Version, audit.ActionDraftRebase, once, func(tx *store.Tx, row *store.PolicyDraft, _ time.Time) error {
 		current, err := tx.Publication(ctx)
+		if err == nil && current.Revision != onto {
+			err = errBaseOutdated
+		}
 		if err != nil {
 			return err
 		}
-		revision, err := s.rebased(ctx, row, current.Revision)
-		if err != nil {
-			return err
-		}
-		row.Base = current.Revision
+		row.Base = onto
 		return rewrite(row, revision, s.actor(caller))
 	})
 }

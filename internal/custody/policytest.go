@@ -91,7 +91,7 @@ func (s *Service) TestDraft(ctx context.Context, caller Caller, id DraftID) (Pol
 	if err != nil {
 		return PolicyReport{}, err
 	}
-	report, err := s.tryContent(ctx, row.Content)
+	report, err := s.tryDraft(ctx, row)
 	if err != nil {
 		return PolicyReport{}, err
 	}
@@ -109,10 +109,10 @@ func (s *Service) TestDraft(ctx context.Context, caller Caller, id DraftID) (Pol
 	})
 }
 
-func (s *Service) tryContent(ctx context.Context, content []byte) (PolicyReport, error) {
-	revision, err := policy.ParseRevision(content)
+func (s *Service) tryDraft(ctx context.Context, row *store.PolicyDraft) (PolicyReport, error) {
+	revision, err := contentOf(row)
 	if err != nil {
-		return PolicyReport{}, privacy.Internal(err, "read a policy draft")
+		return PolicyReport{}, err
 	}
 	return s.tryRevision(ctx, revision)
 }

@@ -72,9 +72,9 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 	if err != nil {
 		return nil, err
 	}
-	candidate, err := policy.ParseRevision(draft.Content)
+	candidate, err := contentOf(draft)
 	if err != nil {
-		return nil, privacy.Internal(err, "read a policy draft")
+		return nil, err
 	}
 	p, err := s.newPreview(ctx, candidate)
 	if err != nil {
@@ -105,13 +105,9 @@ func (s *Service) newPreview(ctx context.Context, candidate policy.Revision) (*p
 	if err != nil {
 		return nil, err
 	}
-	content, err := s.store.Revision(ctx, current)
+	before, err := s.storedRevision(ctx, current)
 	if err != nil {
 		return nil, err
-	}
-	before, err := policy.ParseRevision(content)
-	if err != nil {
-		return nil, privacy.Internal(err, "read the revision in force")
 	}
 	engine := policy.NewEngine(policy.WithMemo(1))
 	for _, revision := range []policy.Revision{before, candidate} {

@@ -133,22 +133,26 @@ func (r *logReplay) load(ctx context.Context, id privacy.RevisionID) (ReplayKind
 		r.unusable[id] = kind
 		return kind, nil
 	}
-	content, err := r.store.Revision(ctx, id)
-	if privacy.KindOf(err) == privacy.KindNotFound {
-		r.unusable[id] = ReplayRevisionMissing
+	kind, err := r.loadStored(ctx, id)
+	if err == nil {
+		r.unusable[id] = kind
+	}
+	return kind, err
+}
+
+func (r *logReplay) loadStored(ctx context.Context, id privacy.RevisionID) (ReplayKind, error) {
+	revision, err := readRevision(ctx, r.store, id)
+	switch {
+	case err == nil:
+	case privacy.KindOf(err) == privacy.KindNotFound:
 		return ReplayRevisionMissing, nil
-	}
-	if err != nil {
+	case privacy.KindOf(err) == privacy.KindInvalid:
+		return ReplayRevisionChanged, nil
+	default:
 		return "", err
 	}
-	revision, err := policy.ParseRevision(content)
-	if err != nil || revision.ID != id {
-		kind = ReplayRevisionChanged
-	} else if err = r.engine.Load(ctx, revision); privacy.KindOf(err) == privacy.KindInvalid && err != nil {
-		kind = ReplayRevisionUnusable
-	} else if err != nil {
-		return "", err
+	if err = r.engine.Load(ctx, revision); err != nil && privacy.KindOf(err) == privacy.KindInvalid {
+		return ReplayRevisionUnusable, nil
 	}
-	r.unusable[id] = kind
-	return kind, nil
+	return "", err
 }

@@ -93,18 +93,41 @@ func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error
 	return nil
 }
 
-// storedRevision reads a revision, and makes sure that it is what its name says.
+// storedRevision reads a revision that a request needs.
 func (s *Service) storedRevision(ctx context.Context, id privacy.RevisionID) (policy.Revision, error) {
-	content, err := s.store.Revision(ctx, id)
+	revision, err := readRevision(ctx, s.store, id)
+	if privacy.KindOf(err) == privacy.KindInvalid {
+		return policy.Revision{}, errUnusable(err)
+	}
+	return revision, err
+}
+
+// readRevision reads a revision, and makes sure that it is what its name says. KindNotFound when there is none,
+// KindInvalid when the database holds something else under its name.
+func readRevision(ctx context.Context, db *store.Store, id privacy.RevisionID) (policy.Revision, error) {
+	content, err := db.Revision(ctx, id)
 	if err != nil {
 		return policy.Revision{}, err
 	}
+	return namedRevision(id, content)
+}
+
+// contentOf reads what a draft holds, and makes sure that it is what the draft's steps are recorded about.
+func contentOf(row *store.PolicyDraft) (policy.Revision, error) {
+	revision, err := namedRevision(row.Revision, row.Content)
+	if err != nil {
+		return policy.Revision{}, errUnusable(err)
+	}
+	return revision, nil
+}
+
+func namedRevision(id privacy.RevisionID, content []byte) (policy.Revision, error) {
 	revision, err := policy.ParseRevision(content)
 	if err == nil && revision.ID != id {
 		err = privacy.Invalid("revision_mismatch", "the stored policy revision does not match its name")
 	}
 	if err != nil {
-		return policy.Revision{}, errUnusable(err)
+		return policy.Revision{}, err
 	}
 	return revision, nil
 }

@@ -33,14 +33,7 @@ func (s *Service) RecordsOfProcessing(ctx context.Context, at time.Time) (*Recor
 	if err != nil {
 		return nil, err
 	}
-	content, err := s.store.Revision(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	revision, err := policy.ParseRevision(content)
-	if err == nil && revision.ID != id {
-		err = privacy.Internal(nil, "read a policy revision: it does not match its name")
-	}
+	revision, err := s.storedRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}
