@@ -10,6 +10,7 @@
 //	consentry consents …          verify and rebuild the ledgers, bring consents in
 //	consentry audit …             export the audit log, verify it offline
 //	consentry receipt verify FILE verify a consent receipt offline
+//	consentry proof verify FILE   verify the proof of somebody's consents offline
 //	consentry token               a token from a local key, for development
 //
 // Every flag can be given in the environment; `consentry serve --help` lists them.
@@ -54,6 +55,7 @@ type commands struct {
 	Policy   policyCommand   `cmd:"" help:"Write, test, compare, preview, publish and bundle policies that are kept as files."`
 	Audit    auditCommand    `cmd:"" help:"Export the audit log, or verify it offline."`
 	Receipt  receiptCommand  `cmd:"" help:"Verify a consent receipt."`
+	Proof    proofCommand    `cmd:"" help:"Verify the proof of a subject's consents."`
 	Token    tokenCommand    `cmd:"" help:"Make a token with a local key, for development."`
 	OpenAPI  openAPICommand  `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
 	Consents consentsCommand `cmd:"" help:"Verify or rebuild the consent ledgers, or bring consents in."`

@@ -30,9 +30,13 @@ func cmdKeySet(ctx context.Context) func(*testscript.TestScript, bool, []string)
 }
 
 func ask(ctx context.Context, ts *testscript.TestScript, method, path, body string) []byte {
+	return askAs(ctx, ts, ts.Getenv("CONSENTRY_TOKEN_STEWARD"), method, path, body)
+}
+
+func askAs(ctx context.Context, ts *testscript.TestScript, token, method, path, body string) []byte {
 	request, err := http.NewRequestWithContext(ctx, method, ts.Getenv("VAULT")+path, strings.NewReader(body))
 	ts.Check(err)
-	request.Header.Set("Authorization", "Bearer "+ts.Getenv("CONSENTRY_TOKEN_STEWARD"))
+	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	ts.Check(err)

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"draft": cmdDraft(t.Context()), "without": cmdMatrix,
 			"sql": cmdSQL(t.Context()), "disclose": cmdDisclose(t.Context()),
 			"grant": cmdGrant(t.Context()), "keyset": cmdKeySet(t.Context()),
+			"proof": cmdProof(t.Context()), "proofverify": cmdProofVerify, "repack": cmdRepack,
 		},
 	})
 }

@@ -133,6 +133,7 @@ func (a *API) routes() {
 	a.subjectRoutes()
 	a.importRoutes()
 	a.consentRoutes()
+	a.consentProofRoutes()
 	a.receiptRoutes()
 	a.confirmRoutes()
 	a.signalRoutes()

@@ -31,6 +31,7 @@ const (
 	ActionSignalReceive    Action = "signal.receive"
 	ActionConsentRebuild   Action = "consent.rebuild" // the state of a subject, from their ledger
 	ActionEvidenceOpen     Action = "evidence.open"   // of a consent
+	ActionProofIssue       Action = "proof.issue"     // of a subject's consents; the object is the hash of their last record
 	ActionNoticeWrite      Action = "notice.write"
 	ActionNoticePublish    Action = "notice.publish"
 	ActionDecisionExplain  Action = "decision.explain"

@@ -176,6 +176,7 @@ func TestBadInputRoles(t *testing.T) {
 		"consents-record":         {{"POST", "/v1/consents", `{"subject":` + self + `,"purpose":"marketing.sms","action":"grant"}`}, {"POST", "/v1/consents", `{"subject":{"identifier":` + email + `},"purpose":"x","action":"grant"}`}},
 		"consents-list":           {{"GET", "/v1/subjects/" + id + "/consents", ""}, {"GET", "/v1/subjects/" + nobody + "/consents", ""}, {"GET", "/v1/subjects/x/consents", ""}},
 		"consents-history":        {{"GET", "/v1/subjects/" + id + "/consents/history", ""}, {"GET", "/v1/subjects/" + nobody + "/consents/history?cursor=x", ""}},
+		"consents-proof":          {{"GET", "/v1/subjects/" + id + "/consents/proof", ""}, {"GET", "/v1/subjects/" + nobody + "/consents/proof", ""}, {"GET", "/v1/subjects/x/consents/proof", ""}},
 		"receipts-get":            {{"GET", "/v1/receipts/" + made.ID, ""}, {"GET", "/v1/receipts/" + nobody, ""}, {"GET", "/v1/receipts/x", ""}},
 		"signals-record":          {{"POST", "/v1/subjects/" + id + "/signals", `{"gpc":true}`}, {"POST", "/v1/subjects/" + nobody + "/signals", `{"tcf":"x"}`}},
 		"signals-list":            {{"GET", "/v1/subjects/" + id + "/signals", ""}, {"GET", "/v1/subjects/" + nobody + "/signals?cursor=x", ""}},
