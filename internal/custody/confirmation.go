@@ -110,7 +110,7 @@ func (s *Service) confirmBy(consent *Consent, purpose *policy.Purpose) (mail.Cha
 	return channel, nil
 }
 
-// preparePending finds out whether the subject can be reached, and may be written to again; nil when nothing is to
+// preparePending finds out whether the subject can be reached; nil when nothing is to
 // be confirmed.
 func (s *Service) preparePending(ctx context.Context, id privacy.SubjectID, channel mail.Channel) (*pending, error) {
 	if channel == "" {
@@ -122,13 +122,6 @@ func (s *Service) preparePending(ctx context.Context, id privacy.SubjectID, chan
 	}
 	if !ok {
 		return nil, errNoAddress
-	}
-	asked, err := s.store.ConfirmationsSince(ctx, id, s.instant().Add(-24*time.Hour))
-	if err != nil {
-		return nil, err
-	}
-	if asked >= confirmationsADay {
-		return nil, errTooManyMessages
 	}
 	key, err := s.keyring.Subject(ctx, id, at.Slot)
 	if err != nil {
@@ -288,6 +281,9 @@ func (s *Service) confirmingRecord(awaiting store.ConsentRecord) (record store.C
 	record = awaiting
 	record.Confirms, record.Channel, record.Method, record.ConfirmBy = awaiting.ID, awaiting.ConfirmBy, "double_opt_in", ""
 	record.OccurredAt, record.RecordedBy = s.instant(), systemClient
+	if !record.OccurredAt.After(awaiting.OccurredAt) { // which may be dated ahead, by clockSkew
+		record.OccurredAt = awaiting.OccurredAt.Add(time.Microsecond)
+	}
 	record.Evidence = nil // that is the other's
 	if record.ID, err = s.newID(); err != nil {
 		return record, err

@@ -2,6 +2,7 @@ package custody_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -346,5 +347,47 @@ func TestLaw5MessagesAreSealed(t *testing.T) {
 		if strings.Contains(waiting, secret) {
 			t.Errorf("%q lies in clear", secret)
 		}
+	}
+}
+
+// Nobody is written to more often than is bearable, however many ask at a time.
+func TestConfirmationsADayAreFewWhenAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	v, _, _ := confirmingVault(t)
+	id := v.put("a@example.com", fields{"country": "DE"})
+	ask := func(key string) (custody.Recorded, error) {
+		return v.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, custody.Consent{Purpose: marketing, Action: privacy.ActionGrant, Confirm: "email"},
+			custody.Once{Client: "crm", Key: key, Operation: "consents-record", Request: []byte(key)})
+	}
+	var calls sync.WaitGroup
+	answers := make([]custody.Recorded, 12)
+	for i := range answers {
+		calls.Go(func() { answers[i], _ = ask(fmt.Sprint("key ", i)) })
+	}
+	calls.Wait()
+	if n := v.count(`SELECT count(*) FROM message`); n != 5 {
+		t.Errorf("%d messages to one person, want 5", n)
+	}
+	// A repeat of a call that went through is answered as it was, though a new one would be refused.
+	for i, before := range answers {
+		again, err := ask(fmt.Sprint("key ", i))
+		if before.ID != "" && (err != nil || again.ID != before.ID) || before.ID == "" && privacy.CodeOf(err) != "too_many_confirmations" {
+			t.Errorf("call %d, first %q, then %q, %v", i, before.ID, again.ID, err)
+		}
+	}
+}
+
+// A grant dated a little ahead, as clocks differ, can be confirmed at once.
+func TestConfirmationOfAGrantDatedAhead(t *testing.T) {
+	t.Parallel()
+	v, email, _ := confirmingVault(t)
+	id := v.put("a@example.com", fields{"given_name": "Ada", "country": "DE"})
+	v.consent(id, custody.Consent{Action: privacy.ActionGrant, Confirm: "email", OccurredAt: v.clock.read().Add(50 * time.Second)})
+	if _, err := v.SendMessages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, token := email.last(t)
+	if recorded, err := v.Confirm(t.Context(), "q", token); err != nil || recorded.Status != privacy.ConsentGranted {
+		t.Errorf("confirmed it is %q, %v", recorded.Status, err)
 	}
 }

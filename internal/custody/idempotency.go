@@ -26,10 +26,14 @@ type Once struct {
 func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
 	key := s.idempotencyKey(once)
 	if key == nil {
-		return s.store.Write(ctx, work)
+		return s.withKeys(ctx, func() error { return s.store.Write(ctx, work) })
 	}
+	return s.withKeys(ctx, func() error { return s.writeKeyed(ctx, *key, answer, work) })
+}
+
+func (s *Service) writeKeyed(ctx context.Context, key store.IdempotencyKey, answer any, work func(tx *store.Tx) error) error {
 	return s.store.Write(ctx, func(tx *store.Tx) error {
-		earlier, ok, err := tx.Recall(ctx, *key)
+		earlier, ok, err := tx.Recall(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -43,7 +47,7 @@ func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work fun
 		if err != nil {
 			return privacy.Internal(err, "keep an answer")
 		}
-		return tx.Remember(ctx, *key, store.Answer{Status: http.StatusOK, Body: body}, s.instant())
+		return tx.Remember(ctx, key, store.Answer{Status: http.StatusOK, Body: body}, s.instant())
 	})
 }
 

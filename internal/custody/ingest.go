@@ -111,6 +111,10 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 		owner, unique := soleOwner(found, keys[i])
 		switch {
 		case !unique:
+			// The refusal tells that the identifiers are of people known here.
+			if err := s.recordLookup(ctx, caller, owners(found, keys[i])...); err != nil {
+				return nil, err
+			}
 			results[i].Err = errIdentifierConflict
 		case slices.ContainsFunc(keys[i], func(k store.IdentifierKey) bool { return claimed[k] }):
 			again = append(again, i) // the same person twice in one batch: the second updates the first
@@ -150,6 +154,16 @@ func soleOwner(found map[store.IdentifierKey]privacy.SubjectID, keys []store.Ide
 		owner = id
 	}
 	return owner, true
+}
+
+// owners gives everybody whom the keys find, once each.
+func owners(found map[store.IdentifierKey]privacy.SubjectID, keys []store.IdentifierKey) (ids []privacy.SubjectID) {
+	for _, key := range keys {
+		if id, ok := found[key]; ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // claim marks keys as those of a profile that is yet to be stored, so that a later one of the same batch

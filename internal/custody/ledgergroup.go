@@ -170,7 +170,10 @@ func (g *ledgerGroups) writeGroup(ctx context.Context, group []*waitingRecord) m
 				continue
 			}
 			own := &store.Writes{}
-			draft, err := r.write(ctx, &heads[i], at, false, own)
+			draft, err := r.write(ctx, &heads[i], at, own)
+			if missingKey(err) != nil {
+				continue
+			}
 			if answers[r] = err; err == nil && draft != nil {
 				w.Add(own)
 				drafts = append(drafts, *draft)
@@ -193,13 +196,15 @@ func (g *ledgerGroups) writeGroup(ctx context.Context, group []*waitingRecord) m
 // writeAlone writes one record, and waits for whoever holds its subject.
 func (g *ledgerGroups) writeAlone(ctx context.Context, r *recording) error {
 	r.moved = false
-	return g.service.store.WriteLedger(ctx, r.question, func(head *store.LedgerHead, w *store.Writes) error {
-		at := g.service.instant()
-		draft, err := r.write(ctx, head, at, true, w)
-		if err != nil || draft == nil {
-			return err
-		}
-		return g.service.audited(w, []audit.Draft{*draft}, at)
+	return g.service.withKeys(ctx, func() error {
+		return g.service.store.WriteLedger(ctx, r.question, func(head *store.LedgerHead, w *store.Writes) error {
+			at := g.service.instant()
+			draft, err := r.write(ctx, head, at, w)
+			if err != nil || draft == nil {
+				return err
+			}
+			return g.service.audited(w, []audit.Draft{*draft}, at)
+		})
 	})
 }
 

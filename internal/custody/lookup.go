@@ -39,8 +39,13 @@ func (s *Service) Subject(ctx context.Context, caller Caller, ref SubjectRef) (p
 	return ids[0], nil
 }
 
-func (s *Service) recordLookup(ctx context.Context, caller Caller, id privacy.SubjectID) error {
-	return s.record(ctx, audit.Draft{At: s.instant(), Action: audit.ActionSubjectLookup, Client: caller.Client, RequestID: caller.Request, Subject: id})
+// recordLookup puts on record that somebody was looked for, and who was found; the zero subject when nobody was.
+func (s *Service) recordLookup(ctx context.Context, caller Caller, ids ...privacy.SubjectID) error {
+	drafts := make([]audit.Draft, len(ids))
+	for i, id := range ids {
+		drafts[i] = audit.Draft{At: s.instant(), Action: audit.ActionSubjectLookup, Client: caller.Client, RequestID: caller.Request, Subject: id}
+	}
+	return s.record(ctx, drafts...)
 }
 
 var errNoSubject = privacy.NotFound("subject_not_found", "there is no such subject")

@@ -38,9 +38,25 @@ type recording struct {
 }
 
 func (s *Service) recordConsent(ctx context.Context, r *recording) (Recorded, error) {
+	recorded, err := s.putOnLedger(ctx, r)
+	if err != nil && r.ref.ID.IsZero() && !r.id.IsZero() && privacy.KindOf(err) != privacy.KindUnavailable {
+		// A refusal tells that the identifier is somebody's, and more: there is no record, so the look-up is put on record.
+		if err := s.recordLookup(ctx, r.caller, r.id); err != nil {
+			return Recorded{}, err
+		}
+	}
+	return recorded, err
+}
+
+func (s *Service) putOnLedger(ctx context.Context, r *recording) (Recorded, error) {
 	r.revision = s.lastRevision()
 	for range publicationRounds {
 		if err := r.prepare(ctx); err != nil {
+			if privacy.KindOf(err) != privacy.KindForbidden {
+				if answered, err := s.answered(ctx, r.once, &r.recorded); answered || err != nil {
+					return r.recorded, err // what can no longer be done was done before
+				}
+			}
 			current, currentErr := s.revision(ctx)
 			if currentErr != nil || current == r.revision {
 				return Recorded{}, cmp.Or(currentErr, err)
@@ -107,6 +123,9 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.question = store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutObjection(), Record: r.consent.Record, Key: s.idempotencyKey(r.once)}
+	if r.pending != nil {
+		r.question.AskedSince = s.instant().Add(-24 * time.Hour)
+	}
 	r.payload, err = s.receiptPayload(r.revision, r.id, r.prepared)
 	return err
 }
@@ -127,8 +146,8 @@ func (r *recording) findSubject(ctx context.Context) (err error) {
 }
 
 // write decides what goes on the ledger, as of a time; the subject is locked. What nothing is written for leaves no audit
-// entry either. Beside others it does not wait for the keyring: it asks to be written alone.
-func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.Time, alone bool, w *store.Writes) (*audit.Draft, error) {
+// entry either.
+func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.Time, w *store.Writes) (*audit.Draft, error) {
 	s := r.service
 	if head.Revision != r.revision {
 		// To load it takes another connection: not while this one is held.
@@ -155,15 +174,15 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 		r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, at)
 		return nil, nil //nolint:nilnil // documented
 	}
-	if !alone && r.needsKey(&record) && !s.keyring.Warm(head.Subject.Slot) {
-		return nil, errAlone
-	}
 	if err := r.given(ctx, head, &record, at); err != nil {
 		return nil, err
 	}
 	ledger.append(w, &record)
 	if r.sealed != nil {
 		w.AppendEvidence(r.id, record.Seq, r.sealed)
+	}
+	if r.pending != nil && head.Asked >= confirmationsADay {
+		return nil, errTooManyMessages
 	}
 	if err := r.pending.start(s, w, r.id, &record); err != nil {
 		return nil, err
@@ -190,7 +209,7 @@ func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *s
 		return nil
 	}
 	s := r.service
-	key, err := s.keyring.Subject(ctx, r.id, head.Subject.Slot)
+	key, err := s.keyAtHand(ctx, r.id, head.Subject.Slot)
 	if err != nil {
 		return err
 	}

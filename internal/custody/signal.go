@@ -170,7 +170,7 @@ func (w *signalWrite) open(ctx context.Context, tx *store.Tx, id privacy.Subject
 		return err
 	}
 	w.at = w.service.instant() // after the wait for the lock, as for consents
-	if w.key, err = w.service.keyring.Subject(ctx, id, row.Slot); err != nil {
+	if w.key, err = w.service.keyAtHand(ctx, id, row.Slot); err != nil {
 		return err
 	}
 	st, err := openState(w.key, &row)

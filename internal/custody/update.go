@@ -24,9 +24,11 @@ func (s *Service) UpdateAttributes(ctx context.Context, caller Caller, id privac
 
 // update applies a profile to the subject its identifiers found.
 func (s *Service) update(ctx context.Context, caller Caller, id privacy.SubjectID, profile Profile, keys []store.IdentifierKey) Upserted {
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		_, err := s.updateInside(ctx, tx, caller, id, profile, keys)
-		return err
+	err := s.withKeys(ctx, func() error {
+		return s.store.Write(ctx, func(tx *store.Tx) error {
+			_, err := s.updateInside(ctx, tx, caller, id, profile, keys)
+			return err
+		})
 	})
 	if err != nil {
 		return Upserted{Err: err}
@@ -42,7 +44,7 @@ func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller,
 		return nil, err
 	}
 	at := s.instant() // after the wait for the lock: who writes later has the later time
-	key, err := s.keyring.Subject(ctx, id, row.Slot)
+	key, err := s.keyAtHand(ctx, id, row.Slot)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package importer
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/mapping"
@@ -77,7 +79,7 @@ var errOtherCatalogue = privacy.Internal(nil, "the mapping was read with another
 // reject; the error is what concerns all.
 func (d *Direct) consents(ctx context.Context, record *Record, stored *Stored) error {
 	for _, consent := range record.Consents {
-		once := custody.Once{Client: d.caller.Client, Key: consentKey(d.id, record.Number, consent), Operation: "import"}
+		once := custody.Once{Client: d.caller.Client, Key: consentKey(d.id, record, stored.ID, consent), Operation: "import"}
 		_, err := d.service.RecordConsent(ctx, d.caller, custody.SubjectRef{ID: stored.ID}, custody.Consent{Purpose: consent.Purpose, Action: consent.Action,
 			Channel: consentChannel, OccurredAt: record.CollectedAt}, once)
 		if err = stored.consented(err); err != nil {
@@ -90,9 +92,11 @@ func (d *Direct) consents(ctx context.Context, record *Record, stored *Stored) e
 // consentChannel says how such a consent came to the ledger.
 const consentChannel = "import"
 
-// consentKey names one consent of one import, so that sending it again records it once.
-func consentKey(id string, record int, consent mapping.Consent) string {
-	return fmt.Sprintf("import-%s-%d-%s", id, record, digest([]byte(string(consent.Purpose) + "\x00" + string(consent.Action)))[:16])
+// consentKey names one consent of one import by its place in the file and what it says of whom, so that sending it again
+// records it once, and another file in the same place is another consent.
+func consentKey(id string, record *Record, subject privacy.SubjectID, consent mapping.Consent) string {
+	said := strings.Join([]string{subject.String(), string(consent.Purpose), string(consent.Action), record.CollectedAt.UTC().Format(time.RFC3339Nano)}, "\x00")
+	return fmt.Sprintf("import-%s-%d-%s", id, record.Number, digest([]byte(said))[:32])
 }
 
 // short is a name for an identity.

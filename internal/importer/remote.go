@@ -133,7 +133,7 @@ func (r *Remote) consents(ctx context.Context, record *Record, stored *Stored) e
 		if err != nil {
 			return privacy.Internal(nil, "write a consent")
 		}
-		err = r.post(ctx, "/v1/consents", "application/json", consentKey(r.id, record.Number, consent), text, func(io.Reader) error { return nil })
+		err = r.post(ctx, "/v1/consents", "application/json", consentKey(r.id, record, stored.ID, consent), text, func(io.Reader) error { return nil })
 		if err = stored.consented(err); err != nil {
 			return err
 		}

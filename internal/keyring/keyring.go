@@ -129,6 +129,12 @@ func (k *Keyring) Subject(ctx context.Context, id privacy.SubjectID, slot privac
 // Warm reports whether [Keyring.Subject] can answer for a slot without a call to where the keys are.
 func (k *Keyring) Warm(slot privacy.KeySlot) bool { return k.pages.holds(PageOf(slot)) }
 
+// Fetch has the page of a slot at hand, so that [Keyring.Subject] need not wait for it. It fails as Subject does.
+func (k *Keyring) Fetch(ctx context.Context, slot privacy.KeySlot) error {
+	_, err := k.page(ctx, PageOf(slot))
+	return err
+}
+
 // EnsurePage makes the page if nobody ever did. Of several who try at once one creates it
 // and all use it. A page that was there and is lost is not replaced.
 func (k *Keyring) EnsurePage(ctx context.Context, page PageNo) (created bool, err error) {

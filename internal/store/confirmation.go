@@ -23,11 +23,8 @@ func (w *Writes) PutConfirmation(id privacy.SubjectID, c *Confirmation) {
 		[16]byte(id), c.Record, c.SecretHash[:], c.CreatedAt, c.ExpiresAt)
 }
 
-// ConfirmationsSince counts what a subject was asked to confirm since the given time.
-func (s *Store) ConfirmationsSince(ctx context.Context, id privacy.SubjectID, since time.Time) (n int, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM confirmation WHERE subject_id = $1 AND created_at > $2`, [16]byte(id), since).Scan(&n)
-	return n, wrap(err, "count confirmations")
-}
+// countConfirmations counts what a subject was asked to confirm since a time.
+const countConfirmations = `SELECT count(*) FROM confirmation WHERE subject_id = $1 AND created_at > $2`
 
 // Confirmation reads what is to be confirmed of a locked subject; ok is false when there is nothing.
 func (t *Tx) Confirmation(ctx context.Context, id privacy.SubjectID, record [16]byte) (c Confirmation, ok bool, err error) {

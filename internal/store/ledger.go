@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,6 +17,8 @@ type LedgerQuestion struct {
 	All     bool            // where they stand on every purpose, not on this one alone
 	Record  [16]byte        // whether this record is on the ledger already; zero: not asked
 	Key     *IdempotencyKey // nil: none
+
+	AskedSince time.Time // count what they were asked to confirm since then; zero: not asked
 }
 
 // LedgerHead is where a ledger ends and where it leaves the subject. The subject is locked: nobody else can
@@ -27,6 +30,7 @@ type LedgerHead struct {
 	Seq      int32  // of the last record, 0 when there is none
 	Hash     []byte // of the last record; nil when there is none, or it is from before there was a chain
 	Known    bool   // the record asked about is there
+	Asked    int    // to confirm
 	Answer   []byte // kept for the idempotency key; nil: none
 	Reused   error  // the idempotency key was used for a different request
 	Busy     bool   // somebody else holds the subject or the key, or there is no such subject: nothing else is known
@@ -98,6 +102,11 @@ func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions [
 			number, err = scanHead(rows, head)
 			return err
 		})
+	}
+	for i := range questions {
+		if since := questions[i].AskedSince; !since.IsZero() {
+			reads.Queue(countConfirmations, [16]byte(questions[i].Subject), since).QueryRow(func(row pgx.Row) error { return row.Scan(&heads[i].Asked) })
+		}
 	}
 	if err := conn.SendBatch(ctx, reads).Close(); err != nil {
 		return nil, err
