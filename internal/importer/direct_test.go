@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/importer"
+	"github.com/consentry/consentry/internal/mapping"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 	"github.com/consentry/consentry/internal/testenv"
@@ -167,5 +169,28 @@ func TestPostgresCrash(t *testing.T) {
 	}
 	if n := queryInt(t, url, countSubjects); n != created {
 		t.Errorf("%d subjects, want %d", n, created)
+	}
+}
+
+// Two files of one size with the same beginning, or two streams, can hold different people in the same place: the withdrawal
+// of the second is recorded too, and that of the first once.
+func TestConsentsOfFilesThatLookAlike(t *testing.T) {
+	url := database(t)
+	service := open(t, url)
+	if _, err := service.PublishDefault(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	vault := importer.NewDirect(service, custody.Caller{Caller: privacy.Caller{Client: "test-import"}}, importer.Identity{Size: -1, Head: "h", Mapping: "m"})
+	for _, email := range []string{"ada@example.com", "bob@example.com", "ada@example.com"} {
+		record := importer.Record{Number: 20_000, Draft: mapping.Draft{Source: "crm", CollectedAt: time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC),
+			Identifiers: []mapping.Identifier{{Type: "email", Value: privacy.NewCleartext(email)}},
+			Consents:    []mapping.Consent{{Purpose: "marketing.email", Action: privacy.ActionWithdraw}}}}
+		stored, err := vault.Store(t.Context(), []importer.Record{record})
+		if err != nil || stored[0].Err != nil || stored[0].Consents != 1 {
+			t.Fatalf("%+v, %v", stored, err)
+		}
+	}
+	if n := queryInt(t, url, `SELECT count(*) FROM consent_record WHERE action = 'withdraw'`); n != 2 {
+		t.Errorf("%d withdrawals on record, want one of each", n)
 	}
 }
