@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/consentry/consentry/internal/authn"
@@ -61,7 +62,10 @@ type serviceFlags struct {
 	Listen    string  `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Origin    string  `help:"Name of the audit log in its checkpoints." default:"consentry.local/audit"`
 	RateLimit float64 `help:"Requests a second and client." default:"1000"`
-	TraceURL  string  `help:"OTLP over HTTP endpoint for traces; none by default." env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL"`
+
+	TrustedProxies []netip.Prefix `help:"Networks of the proxies in front, whose X-Forwarded-For is believed; links to confirm are limited by address." placeholder:"CIDR,..."`
+
+	TraceURL string `help:"OTLP over HTTP endpoint for traces; none by default." env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL"`
 
 	WebhookPrivate bool `help:"Send events to processors on private and loopback addresses too, not on public ones alone."`
 }

@@ -43,7 +43,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio, log *slog.Logger) erro
 // serve runs a node until ctx ends. Ready is told the URL once requests are answered.
 func serve(ctx context.Context, config node.Config, flags serviceFlags, keys *keyring.Keyring, log *slog.Logger, ready func(url string)) error {
 	config.Keyring, config.Log, config.Version = keys, log, version()
-	config.Origin, config.PerSecond, config.TraceURL = flags.Origin, flags.RateLimit, flags.TraceURL
+	config.Origin, config.PerSecond, config.Proxies, config.TraceURL = flags.Origin, flags.RateLimit, flags.TrustedProxies, flags.TraceURL
 	config.Webhooks.Private = flags.WebhookPrivate
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.Listen)
 	if err != nil {

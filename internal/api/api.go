@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,6 +33,8 @@ type Config struct {
 	Burst     int     // 0: twice PerSecond
 	// BodyWithin is how long a body may take to arrive, imports apart; 0: 30 s.
 	BodyWithin time.Duration
+	// TrustedProxies are the networks whose X-Forwarded-For says where a request came from; nil: none.
+	TrustedProxies []netip.Prefix
 }
 
 // API serves the vault over HTTP.
@@ -42,6 +45,7 @@ type API struct {
 	now      func() time.Time
 	limiter  *limiter
 	confirms *limiter      // of those who bring a link, by address
+	proxies  proxies       // see Config.TrustedProxies
 	body     time.Duration // see Config.BodyWithin
 	metrics  *metrics
 	spans    trace.Tracer
@@ -75,7 +79,7 @@ func New(c Config) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{service: c.Service, verifier: c.Verifier, log: c.Log, now: c.Now,
-		limiter: newLimiter(c.PerSecond, c.Burst), confirms: newLimiter(confirmsPerSecond, confirmsBurst), body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
+		limiter: newLimiter(c.PerSecond, c.Burst), confirms: newLimiter(confirmsPerSecond, confirmsBurst), proxies: c.TrustedProxies, body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
 	a.routes()

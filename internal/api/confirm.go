@@ -7,12 +7,11 @@ import (
 	"embed"
 	"encoding/base64"
 	"html/template"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
@@ -53,29 +52,12 @@ func (a *API) confirm(ctx context.Context, input *confirmInput) (*confirmOutput,
 
 // limitConfirms bounds how fast links can be tried from one place.
 func (a *API) limitConfirms(ctx huma.Context, next func(huma.Context)) {
-	if !a.confirms.allow(placeOf(ctx.RemoteAddr()), a.now()) {
+	if r, _ := humago.Unwrap(ctx); !a.confirms.allow(a.proxies.place(r), a.now()) {
 		ctx.SetHeader("Retry-After", "1")
 		writeHumaProblem(ctx, a.problemFrom(ctx.Context(), privacy.NewError(privacy.KindRateLimited, "rate_limited", "too many requests; slow down and try again in a second")))
 		return
 	}
 	next(ctx)
-}
-
-// placeOf names where a request comes from: its address, of IPv6 the network, since one customer has all of that.
-func placeOf(remote string) privacy.ClientID {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return "elsewhere"
-	}
-	if address = address.Unmap(); address.Is6() {
-		network, _ := address.WithZone("").Prefix(64)
-		address = network.Addr()
-	}
-	return privacy.ClientID(address.String())
 }
 
 //go:embed confirm

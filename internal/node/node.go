@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -32,8 +33,9 @@ type Config struct {
 	MaxConns    int32            // 0: four a core
 	Keyring     *keyring.Keyring // closed by the node
 	Authn       authn.Config
-	Origin      string  // of the audit log
-	PerSecond   float64 // requests a second and client
+	Origin      string         // of the audit log
+	PerSecond   float64        // requests a second and client
+	Proxies     []netip.Prefix // in front, whose X-Forwarded-For is believed
 	Log         *slog.Logger
 	Version     string
 	TraceURL    string // OTLP over HTTP; "" for no traces
@@ -109,7 +111,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now})
-	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, Spans: spans})
+	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
 	if n.jobs, err = n.Store.StartJobs(ctx, n.Service.Workers(), c.Log); err != nil {
 		return nil, err
 	}
