@@ -34,7 +34,8 @@ type ImportSummary struct {
 }
 
 const (
-	importBatch   = 500
+	importBatch   = 500     // lines stored together
+	importBytes   = 8 << 20 // in all, after which fewer are
 	maxImportLine = 1 << 20
 	importPause   = time.Minute // how long a sender may be silent
 )

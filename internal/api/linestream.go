@@ -44,6 +44,7 @@ type lineTaker interface {
 // came to the end.
 func (s *lineStream) feed(ctx context.Context, body io.Reader, count *int, taker lineTaker) bool {
 	reader := bufio.NewReaderSize(body, 64<<10)
+	held := 0 // bytes of the lines that wait
 	for {
 		s.extend()
 		line, tooLong, err := readLine(reader)
@@ -52,11 +53,13 @@ func (s *lineStream) feed(ctx context.Context, body io.Reader, count *int, taker
 		}
 		if tooLong || len(bytes.TrimSpace(line)) > 0 {
 			taker.take(ctx, *count, line, tooLong)
+			held += len(line)
 		}
-		if waiting := taker.pending(); waiting >= importBatch || (err != nil && waiting > 0) {
+		if waiting := taker.pending(); waiting >= importBatch || held >= importBytes || (err != nil && waiting > 0) {
 			if !taker.flush(ctx) {
 				return false
 			}
+			held = 0
 		}
 		if err != nil {
 			return errors.Is(err, io.EOF)

@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/consentry/consentry/internal/custody"
+)
+
+// holder is an import that keeps its lines until it is told to let go.
+type holder struct{ lines, held, most int }
+
+func (h *holder) take(_ context.Context, _ int, line []byte, _ bool) {
+	h.lines++
+	h.held += len(line)
+	h.most = max(h.most, h.held)
+}
+
+func (h *holder) pending() int { return h.lines }
+
+func (h *holder) flush(context.Context) bool {
+	h.lines, h.held = 0, 0
+	return true
+}
+
+// However long its lines are, an import holds no more than a few megabytes of them.
+func TestImportHoldsABoundedNumberOfBytes(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, Config{})
+	for _, size := range []int{maxImportLine, maxImportLine / 10, 100} {
+		const lines = 100
+		stream := f.streamLines(httptest.NewRecorder(), custody.Caller{})
+		var h holder
+		var count int
+		line := strings.Repeat("x", size-1) + "\n"
+		if !stream.feed(t.Context(), io.LimitReader(repeated(line), int64(lines*size)), &count, &h) || count != lines {
+			t.Fatalf("%d of %d lines came through", count, lines)
+		}
+		if h.most > importBytes+maxImportLine || h.pending() != 0 {
+			t.Errorf("lines of %d bytes: %d bytes were held, and %d lines at the end", size, h.most, h.pending())
+		}
+	}
+}
+
+// repeated is one text over and over.
+func repeated(text string) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		n := copy(p, text)
+		text = text[n:] + text[:n]
+		return n, nil
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
