@@ -44,7 +44,7 @@ type entriesInput struct {
 type entriesOutput struct {
 	Body struct {
 		Entries []AuditEntry `json:"entries"`
-		Cursor  string       `json:"cursor,omitempty" doc:"Pass it to get the next page; absent on the last."`
+		Cursor  string       `json:"cursor,omitempty" doc:"Pass it to get the next page; absent on the last. By client or purpose a page looks through 50,000 entries at most: it may hold few or none and still have a cursor."`
 	}
 }
 
@@ -125,7 +125,7 @@ func (a *API) listEntries(ctx context.Context, _ custody.Caller, input *entriesI
 			return nil, errInvalidCursor
 		}
 	}
-	entries, err := a.service.Entries(ctx, filter)
+	entries, next, err := a.service.Entries(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +134,8 @@ func (a *API) listEntries(ctx context.Context, _ custody.Caller, input *entriesI
 	for i := range entries {
 		output.Body.Entries[i] = auditEntry(&custody.EntryDetail{Entry: entries[i]})
 	}
-	if len(entries) == input.Limit {
-		output.Body.Cursor = entries[len(entries)-1].Name.String()
+	if !next.IsZero() {
+		output.Body.Cursor = next.String()
 	}
 	return output, nil
 }

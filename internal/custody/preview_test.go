@@ -232,7 +232,7 @@ func TestPreviewTellsNoSmallCounts(t *testing.T) {
 			t.Errorf("%s %s: %+v", c.Purpose, c.Attribute, c.People)
 		}
 	}
-	entries, err := v.Entries(t.Context(), custody.AuditFilter{Client: "office", Limit: 10})
+	entries, _, err := v.Entries(t.Context(), custody.AuditFilter{Client: "office", Limit: 10})
 	if err != nil || len(entries) != 2 || entries[0].Action != audit.ActionPolicyPreview || entries[0].Object != entries[1].Object || entries[0].Actor == "" {
 		t.Errorf("on record: %+v, %v", entries, err)
 	}

@@ -22,8 +22,8 @@ func (s *Service) record(ctx context.Context, drafts ...audit.Draft) error {
 	return err
 }
 
-// Entries lists audit entries, newest first.
-func (s *Service) Entries(ctx context.Context, filter store.AuditFilter) ([]audit.Entry, error) {
+// Entries lists audit entries, newest first, and says before which one to go on ([store.Store.AuditEntries]).
+func (s *Service) Entries(ctx context.Context, filter store.AuditFilter) (entries []audit.Entry, next audit.EntryName, err error) {
 	return s.store.AuditEntries(ctx, filter)
 }
 

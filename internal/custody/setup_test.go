@@ -273,7 +273,7 @@ func (v *vault) wantTold(id privacy.SubjectID, want told) {
 // newest gives the newest entries of the audit log about a subject.
 func (v *vault) newest(id privacy.SubjectID, limit int) []audit.Entry {
 	v.t.Helper()
-	entries, err := v.Entries(v.t.Context(), custody.AuditFilter{Subject: id, Limit: limit})
+	entries, _, err := v.Entries(v.t.Context(), custody.AuditFilter{Subject: id, Limit: limit})
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -117,82 +114,6 @@ func newEntryColumns(entries []audit.Entry) entryColumns {
 		c.roles[i], c.attributes[i] = joinNames(e.Roles), joinNames(e.Attributes)
 	}
 	return c
-}
-
-// AuditFilter selects entries. Zero fields select everything.
-type AuditFilter struct {
-	Subject      privacy.SubjectID
-	Client       privacy.ClientID
-	Purpose      privacy.PurposeName
-	Object       string // "draft/<id>" finds "draft/<id>@<hash>" too
-	Since, Until time.Time
-	Before       audit.EntryName // only entries older than this one
-	Limit        int
-}
-
-const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, coalesce(object, ''), coalesce(actor, '') FROM audit_entry`
-
-// AuditEntries lists entries, newest first.
-func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry, error) {
-	where, args := f.conditions()
-	rows, err := s.pool.Query(ctx, selectEntries+where+` ORDER BY batch_id DESC, id DESC LIMIT `+strconv.Itoa(f.Limit), args...)
-	if err != nil {
-		return nil, wrap(err, "list audit entries")
-	}
-	entries, err := pgx.CollectRows(rows, scanEntry)
-	return entries, wrap(err, "list audit entries")
-}
-
-// conditions gives the WHERE clause for the fields that are set, and its arguments: statements are
-// planned once for all arguments, so what is not asked about must not be in them.
-func (f *AuditFilter) conditions() (where string, args []any) {
-	var parts []string
-	add := func(condition string, values ...any) {
-		for _, value := range values {
-			args = append(args, value)
-			condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1)
-		}
-		parts = append(parts, condition)
-	}
-	if !f.Subject.IsZero() {
-		add("subject_id = ?", [16]byte(f.Subject))
-	}
-	if f.Client != "" {
-		add("client = ?", f.Client)
-	}
-	if f.Purpose != "" {
-		add("purpose = ?", f.Purpose)
-	}
-	if f.Object != "" {
-		// All of a draft's entries, whichever content they name after the "@": what follows it is 'A'.
-		add(`object COLLATE "C" >= ? AND object COLLATE "C" < ?`, f.Object, f.Object+"A")
-	}
-	// Batches are named by about when they were written (UUIDv7), which lets the primary key narrow times down.
-	if !f.Since.IsZero() {
-		add("at >= ? AND batch_id >= ?", f.Since, batchesFrom(f.Since.Add(-batchSlack)))
-	}
-	if !f.Until.IsZero() {
-		add("at < ? AND batch_id < ?", f.Until, batchesFrom(f.Until.Add(batchSlack)))
-	}
-	if !f.Before.IsZero() {
-		add("(batch_id, id) < (?, ?)", [16]byte(f.Before.BatchID), f.Before.ID)
-	}
-	if len(parts) > 0 {
-		where = " WHERE " + strings.Join(parts, " AND ")
-	}
-	return where, args
-}
-
-// batchSlack is how far the name of a batch may be from the times of its entries: clocks differ, and
-// a write is entered when its transaction began.
-const batchSlack = time.Hour
-
-// batchesFrom gives the least name of a batch made at a time.
-func batchesFrom(at time.Time) (id [16]byte) {
-	var name [8]byte
-	binary.BigEndian.PutUint64(name[:], uint64(max(at.UnixMilli(), 0)))
-	copy(id[:], name[2:]) // 48 bits of milliseconds (RFC 9562 §5.7)
-	return id
 }
 
 // AuditEntry reads one entry. KindNotFound when there is none of that name.

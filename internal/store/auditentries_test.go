@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"crypto/rand"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +57,7 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 			Purpose: rapid.SampledFrom(purposes).Draw(rt, "purpose"),
 			Object:  rapid.SampledFrom(append(objects, "", "")).Draw(rt, "object"),
 			Limit:   rapid.IntRange(1, 50).Draw(rt, "limit"),
+			Within:  rapid.SampledFrom([]int{0, 1, 7, 1000}).Draw(rt, "within"),
 		}
 		moment := rapid.Custom(func(rt *rapid.T) time.Time {
 			if rapid.Bool().Draw(rt, "none") {
@@ -71,7 +74,7 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 		}
 		var got []audit.Entry
 		for {
-			page, err := db.AuditEntries(t.Context(), filter)
+			page, next, err := db.AuditEntries(t.Context(), filter)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -79,10 +82,10 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 				rt.Fatalf("%d entries, limit %d", len(page), filter.Limit)
 			}
 			got = append(got, page...)
-			if len(page) < filter.Limit {
+			if next.IsZero() {
 				break
 			}
-			filter.Before = page[len(page)-1].Name
+			filter.Before = next
 		}
 		if len(got) != len(want) {
 			rt.Fatalf("%d entries, want %d", len(got), len(want))
@@ -93,6 +96,47 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whatever is asked for and however long the log, a page by client or purpose looks at a bounded number of entries.
+func TestAuditEntriesLookThroughABoundedNumber(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	const entries, within = 20_000, 1_000
+	db.exec(`INSERT INTO audit_entry SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 0, now(), 'disclosure', CASE n WHEN 1 THEN 'rare' ELSE 'crm' END, '', NULL, 'marketing.email', NULL, '{}', '{}'
+		FROM generate_series(1, $1) n`, entries)
+	db.exec(`ANALYZE audit_entry`)
+	sent := &recorder{}
+	s, err := store.Open(t.Context(), store.Config{URL: db.url, Tracer: sent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	read := regexp.MustCompile(`actual time=\S+ rows=(\d+)|Rows Removed by Filter: (\d+)`)
+	filter := store.AuditFilter{Client: "rare", Limit: 10, Within: within}
+	var found, pages int
+	for {
+		sent.statements = nil
+		page, next, err := s.AuditEntries(t.Context(), filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, pages = found+len(page), pages+1
+		for _, statement := range sent.statements {
+			for _, match := range read.FindAllStringSubmatch(db.explain("EXPLAIN (ANALYZE, TIMING ON) "+statement.sql, statement.args...), -1) {
+				if n, _ := strconv.Atoi(match[1] + match[2]); n > within {
+					t.Fatalf("page %d read %d entries", pages, n)
+				}
+			}
+		}
+		if next.IsZero() {
+			break
+		}
+		filter.Before = next
+	}
+	if found != 1 || pages < entries/within {
+		t.Errorf("%d entries found on %d pages", found, pages)
+	}
 }
 
 func matches(e audit.Entry, f store.AuditFilter) bool {

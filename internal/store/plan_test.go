@@ -49,15 +49,19 @@ func TestPlansOfTheReadPathUseIndexes(t *testing.T) {
 		"lookup of one":      func(s *store.Store) error { _, err := s.FindSubjects(t.Context(), keys[:1]); return err },
 		"lookup of many":     func(s *store.Store) error { _, err := s.FindSubjects(t.Context(), keys); return err },
 		"entries of a subject": func(s *store.Store) error {
-			_, err := s.AuditEntries(t.Context(), store.AuditFilter{Subject: someone(1)[0], Limit: 50})
+			_, _, err := s.AuditEntries(t.Context(), store.AuditFilter{Subject: someone(1)[0], Limit: 50})
 			return err
 		},
 		"newest entries": func(s *store.Store) error {
-			_, err := s.AuditEntries(t.Context(), store.AuditFilter{Limit: 50})
+			_, _, err := s.AuditEntries(t.Context(), store.AuditFilter{Limit: 50})
 			return err
 		},
 		"next page of entries": func(s *store.Store) error {
-			_, err := s.AuditEntries(t.Context(), store.AuditFilter{Before: audit.EntryName{BatchID: audit.BatchID{0x80}}, Limit: 50})
+			_, _, err := s.AuditEntries(t.Context(), store.AuditFilter{Before: audit.EntryName{BatchID: audit.BatchID{0x80}}, Limit: 50})
+			return err
+		},
+		"entries of a client": func(s *store.Store) error {
+			_, _, err := s.AuditEntries(t.Context(), store.AuditFilter{Client: "nobody", Purpose: "nothing", Limit: 50, Within: 1000})
 			return err
 		},
 		"history": func(s *store.Store) error { _, err := s.ConsentHistory(t.Context(), someone(1)[0], 0, 10); return err },
