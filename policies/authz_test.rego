@@ -17,7 +17,18 @@ test_personal_data_is_not_for_admins if {
 # Finding out who is in the vault would tell a marketing application more than it may know.
 test_consumers_only_ask if {
 	operations := {operation | some operation, _ in data.operations; may("consumer", operation)}
-	operations == {"disclosures-create", "events-list", "audit-checkpoint", "audit-proof-consistency"}
+	operations == {"disclosures-create", "events-list", "audit-checkpoint", "audit-proof-consistency", "facets-list"} | segments
+}
+
+segments := {operation | some operation, _ in data.operations; startswith(operation, "segments-")}
+
+test_only_consumers_count if {
+	every operation in ["segments-count", "segments-breakdown", "segments-overlap", "segments-report", "segments-trend", "segments-budget"] {
+		may("consumer", operation)
+		every role in ["officer", "approver", "steward", "agent", "subject", "auditor", "admin"] {
+			not may(role, operation)
+		}
+	}
 }
 
 test_agents_import_nothing if {

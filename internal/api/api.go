@@ -112,6 +112,7 @@ func humaConfig(version string) huma.Config {
 		{Name: "consent", Description: "What subjects decided about purposes: the ledger and where it leaves them."},
 		{Name: "notices", Description: "What people are shown before they decide, version by version."},
 		{Name: "disclosure", Description: "Asking for attributes for a purpose, and why the answer is what it is."},
+		{Name: "segments", Description: "How many people there are of some kind: counted, never listed, and never one by one."},
 		{Name: "policy", Description: "The life of a policy: draft, test, approve by somebody else, publish, roll back."},
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
 		{Name: "processors", Description: "Downstream systems that are told of changes, and the feed of what happened."},
@@ -145,6 +146,7 @@ func (a *API) routes() {
 	a.consentImportRoutes()
 	a.disclosureRoutes()
 	a.decisionRoutes()
+	a.segmentRoutes()
 	a.policyDraftRoutes()
 	a.policyRevisionRoutes()
 	a.previewRoutes()

@@ -10,10 +10,10 @@ import (
 // compares them with the OpenAPI document.
 var words = []string{
 	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "age_band", "agreement", "at", "attributes", "body", "by", "channel",
-	"client", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days", "edit", "entry",
+	"client", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days", "description", "edit", "entry",
 	"event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "header", "id", "identifier", "identifiers", "kinds", "language",
 	"limit", "limit_sensitive", "locale", "method", "name", "notice", "notice_version", "object", "objected", "occurred_at", "opt_out_signal", "part",
-	"path", "purpose", "purposes", "query", "reason", "recipients", "regime", "restricted", "retention", "revision", "revoke", "rights", "roles",
+	"path", "predicate", "purpose", "purposes", "query", "reason", "recipients", "regime", "restricted", "retention", "revision", "revoke", "rights", "roles",
 	"separate_for", "sha256", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "text", "title", "to",
 	"token", "type", "until", "uri", "url", "valid_from", "value", "variants", "verified", "version", "wait", "with",
 }

@@ -38,6 +38,13 @@ const (
 	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
 )
 
+// The actions of segments. What was told of groups names its release as the object.
+const (
+	ActionSegmentWrite    Action = "segment.write"
+	ActionSegmentRelease  Action = "segment.release"
+	ActionSegmentActivate Action = "segment.activate"
+)
+
 // The actions of the life of a policy. Their entries name the draft or the revision as the object.
 const (
 	ActionDraftCreate    Action = "policy.draft.create"

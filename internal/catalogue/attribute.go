@@ -57,7 +57,7 @@ type Attribute struct {
 	Classification privacy.Classification  `json:"classification"`
 	Normaliser     Normaliser              `json:"normaliser"`
 	Retention      Period                  `json:"retention"` // counted from collection; zero keeps until erasure
-	Facet          *Facet                  `json:"facet"`     // how segments see the value; nil when they do not
+	Facet          *FacetRule              `json:"facet"`     // how segments see the value; nil when they do not
 	Generalise     *Rule                   `json:"generalise"`
 	Mask           *MaskRule               `json:"mask"`
 	Titles         Text                    `json:"titles"`
@@ -136,13 +136,4 @@ func (a *Attribute) Expiry(collected time.Time) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return a.Retention.After(collected), true
-}
-
-// FacetOf gives the facet value that segments see in place of the value; false when the
-// attribute has no facet or its value falls into none.
-func (a *Attribute) FacetOf(c privacy.Cleartext, now time.Time) (privacy.Cleartext, bool) {
-	if a.Facet == nil {
-		return privacy.Cleartext{}, false
-	}
-	return a.Facet.apply(c, now)
 }

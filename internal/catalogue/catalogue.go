@@ -25,6 +25,8 @@ type Catalogue struct {
 	identifiers  []*Identifier
 	identByType  map[privacy.IdentifierType]*Identifier
 	identByID    map[privacy.AttributeID]*Identifier
+	facets       []*Facet
+	facetsID     string
 	factSources  factSources
 	countryCodes countries
 }
@@ -50,6 +52,7 @@ func Parse(data []byte) (*Catalogue, error) {
 	var file struct {
 		Schema      string        `json:"$schema"`
 		Attributes  []*Attribute  `json:"attributes"`
+		Facets      []*Facet      `json:"facets"`
 		Identifiers []*Identifier `json:"identifiers"`
 		State       factSources   `json:"state"`
 	}
@@ -75,6 +78,9 @@ func Parse(data []byte) (*Catalogue, error) {
 		if err := c.addIdentifier(i); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.addFacets(file.Facets); err != nil {
+		return nil, err
 	}
 	return c, c.checkReferences()
 }

@@ -71,7 +71,8 @@ func TestStarterCatalogueKeepsItsNumbers(t *testing.T) {
 }
 
 func TestStarterCatalogueCoversEveryFacet(t *testing.T) {
-	want := []string{"age_band", "city", "customer_level", "gender", "income_band", "industry", "lifecycle_stage", "province", "source", "value_tier"}
+	want := []string{"age_band", "city", "customer_level", "education", "gender", "income_band", "industry", "lifecycle_stage", "marital_status", "order_frequency",
+		"preferred_category", "province", "response_class", "source", "value_tier"}
 	var got []string
 	for _, a := range load(t).Attributes() {
 		if a.Facet != nil {

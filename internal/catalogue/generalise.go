@@ -3,6 +3,7 @@ package catalogue
 import (
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,7 @@ const (
 	RuleCount     RuleKind = "count"     // how many entries a list or the amounts have
 	RuleLargest   RuleKind = "largest"   // the name of the largest amount
 	RuleAttribute RuleKind = "attribute" // another attribute's value: of a city its province
+	RuleMember    RuleKind = "member"    // whether a list has a member: "yes" or "no"
 )
 
 // Rule says how a value is made coarser. Which of the other fields count depends on Rule.
@@ -38,19 +40,7 @@ type Rule struct {
 	Labels    []string              `json:"labels,omitempty"` // one more than bounds; made from the bounds when absent
 	Keep      int                   `json:"keep,omitempty"`   // characters (graphemes) of a prefix
 	Attribute privacy.AttributeName `json:"attribute,omitempty"`
-}
-
-// Facet is how segments see an attribute: a named, coarse value.
-type Facet struct {
-	Name string `json:"name"`
-	Rule
-}
-
-func (f *Facet) rule() *Rule {
-	if f == nil {
-		return nil
-	}
-	return &f.Rule
+	Member    string                `json:"member,omitempty"`
 }
 
 // Generalised gives the coarser form of a value, to be rendered as a string
@@ -127,6 +117,8 @@ func (r *Rule) coarsen(text string, now time.Time) (string, bool) {
 		return count(text)
 	case RuleLargest:
 		return largest(text)
+	case RuleMember:
+		return member(text, r.Member)
 	default:
 		return "", false
 	}
@@ -138,6 +130,11 @@ func (r *Rule) band(n int64) string {
 	for at < len(r.Bounds) && n >= r.Bounds[at] {
 		at++
 	}
+	return r.label(at)
+}
+
+// label names an interval by its place.
+func (r *Rule) label(at int) string {
 	if len(r.Labels) > 0 {
 		return r.Labels[at]
 	}
@@ -198,6 +195,20 @@ func count(text string) (string, bool) {
 	}
 	return "", false
 }
+
+// member says whether a list has a member.
+func member(text, wanted string) (string, bool) {
+	var list []string
+	if json.Unmarshal([]byte(text), &list) != nil {
+		return "", false
+	}
+	if slices.Contains(list, wanted) {
+		return memberYes, true
+	}
+	return memberNo, true
+}
+
+const memberYes, memberNo = "yes", "no"
 
 // largest names the largest amount, the first by name of several; none when all are zero or less.
 func largest(text string) (string, bool) {

@@ -39,6 +39,8 @@ func (r *Rule) fits(t Type) bool {
 		return t == TypeStrings || t == TypeAmounts
 	case RuleLargest:
 		return t == TypeAmounts
+	case RuleMember:
+		return t == TypeStrings
 	default:
 		return false
 	}

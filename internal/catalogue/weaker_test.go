@@ -87,31 +87,6 @@ func TestGeneraliseFromAnotherAttribute(t *testing.T) {
 	}
 }
 
-func TestFacetOf(t *testing.T) {
-	c := load(t)
-	cases := []struct {
-		attribute   privacy.AttributeName
-		value, want string
-	}{
-		{"birth_year", "1990", "35-44"},
-		{"spend_total", "99.99", "low"},
-		{"spend_total", "2000.00", "top"},
-		{"recency_days", "29", "active"},
-		{"recency_days", "365", "lost"},
-		{"last_purchase", "2026-11-01", "active"},
-		{"last_purchase", "2026-10-23", "cooling"}, // 30 days
-		{"city", "Beijing", "Beijing"},
-		{"full_name", "Anna Smith", ""},
-		{"last_purchase", "no date", ""},
-	}
-	for _, tc := range cases {
-		got, ok := attribute(t, c, tc.attribute).FacetOf(privacy.NewCleartext(tc.value), day("2026-11-22"))
-		if ok != (tc.want != "") || lent(got) != tc.want {
-			t.Errorf("%s %s: got %q, want %q", tc.attribute, tc.value, lent(got), tc.want)
-		}
-	}
-}
-
 func TestMasked(t *testing.T) {
 	c := load(t)
 	zalgo := "a" + strings.Repeat("\u0301", 200)

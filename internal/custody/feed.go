@@ -113,7 +113,7 @@ func (s *Service) feedPage(ctx context.Context, caller Caller, cursor EventCurso
 		}
 		for i := range events {
 			page.Cursor = EventCursor(events[i].Index)
-			if s.maySee(caller, revision, events[i].Purpose) {
+			if events[i].Kind.Valid() && s.maySee(caller, revision, events[i].Purpose) {
 				page.Events = append(page.Events, FeedEvent{ID: formatID(events[i].ID), Message: messageOf(&events[i])})
 			}
 			if len(page.Events) == limit {

@@ -211,6 +211,10 @@ func (s *Service) create(ctx context.Context, caller Caller, profiles []Profile,
 	if err != nil {
 		return false, err
 	}
+	change, err := s.subjectsChanged(at, subjects)
+	if err != nil {
+		return false, err
+	}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		taken, err := tx.ClaimIdentifiers(ctx, claims)
 		if err != nil {
@@ -220,6 +224,9 @@ func (s *Service) create(ctx context.Context, caller Caller, profiles []Profile,
 			return errLostClaim
 		}
 		if err := tx.InsertSubjects(ctx, subjects, at); err != nil {
+			return err
+		}
+		if err := tx.AppendChange(ctx, change); err != nil {
 			return err
 		}
 		return tx.AppendAudit(ctx, batch)

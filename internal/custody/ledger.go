@@ -68,6 +68,9 @@ func (l *ledger) append(w *store.Writes, record *store.ConsentRecord) {
 	}
 	if event, ok := l.event(*record); ok {
 		w.AppendChange(event)
+	} else if state != nil || standing != nil {
+		// Nobody outside is told, a grant that waits to be confirmed for one, but segments follow.
+		w.AppendChange(privacy.Event{ID: record.ID, Kind: privacy.EventSubjectsChanged, At: record.RecordedAt, Subject: l.id})
 	}
 }
 

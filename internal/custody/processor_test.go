@@ -139,7 +139,7 @@ func TestFeedShowsWhatIsGranted(t *testing.T) {
 				got = append(got, string(e.Type)+" "+string(e.Data.Purpose))
 			}
 		}
-		if fmt.Sprint(got) != fmt.Sprint(c.want) || cursor != 5 {
+		if fmt.Sprint(got) != fmt.Sprint(c.want) || cursor != 6 { // with the one by which nodes learn of the subject
 			t.Errorf("%s sees %q up to %d", name, got, cursor)
 		}
 	}

@@ -46,6 +46,9 @@ func (s *Service) sealProfile(id privacy.SubjectID, slot privacy.KeySlot, key *k
 	if subject.Identifiers, err = s.sealIdentifiers(key, profile, keys); err != nil {
 		return subject, err
 	}
+	if subject.Facets, err = s.sealFacets(key, 1, heldIn(profile.Attributes, subject.Values), at); err != nil {
+		return subject, err
+	}
 	subject.Subject.State, err = st.seal(key, s.catalogue.StateAttributes(), 1)
 	return subject, err
 }

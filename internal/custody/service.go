@@ -52,6 +52,8 @@ type Service struct {
 	events  EventsConfig
 	head    *logHead
 	ending  chan struct{} // closed by EndWaits
+
+	segments *segments
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin
@@ -105,6 +107,7 @@ func New(c Config) *Service {
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)
 	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
+	s.segments = newSegments(s)
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
@@ -84,10 +85,17 @@ type residence struct {
 }
 
 func (s *Service) residence(st state, now time.Time) residence {
-	facts := s.catalogue.Facts(func(name privacy.AttributeName) (privacy.Cleartext, bool) {
+	return residenceOf(s.facts(st), st, now)
+}
+
+func (s *Service) facts(st state) catalogue.Facts {
+	return s.catalogue.Facts(func(name privacy.AttributeName) (privacy.Cleartext, bool) {
 		value, ok := st.values[name]
 		return value, ok
 	})
+}
+
+func residenceOf(facts catalogue.Facts, st state, now time.Time) residence {
 	return residence{country: facts.Country, region: facts.Region, regime: st.regime, age: privacy.AgeBandAt(facts.Born, now)}
 }
 

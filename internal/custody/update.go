@@ -62,6 +62,9 @@ func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller,
 	if err := s.writeState(ctx, tx, key, row, fields, &profile, at); err != nil {
 		return nil, err
 	}
+	if err := s.writeFacets(ctx, tx, key, id, fields, &profile, at); err != nil {
+		return nil, err
+	}
 	names := attributeNames(fields)
 	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionAttributesUpdate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: names}})
 	if err != nil {

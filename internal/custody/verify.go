@@ -255,6 +255,7 @@ func rebuild(ctx context.Context, tx *store.Tx, id privacy.SubjectID, write func
 		return false, err
 	}
 	w.AppendAudit(batch)
+	w.AppendChange(privacy.Event{ID: batch.ID, Kind: privacy.EventSubjectsChanged, At: at, Subject: id})
 	// A state that the ledger says nothing of cannot be taken away: nothing is deleted here.
 	extra := slices.ContainsFunc(l.States, func(s store.ConsentState) bool {
 		return !slices.ContainsFunc(states, func(d store.ConsentState) bool { return d.Purpose == s.Purpose })

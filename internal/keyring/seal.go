@@ -19,6 +19,7 @@ const (
 	KindIdentifier Kind = 2
 	KindState      Kind = 3
 	KindSignal     Kind = 5
+	KindFacet      Kind = 6 // what segments see of the subject, in one piece
 	KindEvidence   Kind = 4 // of a consent; the version is the number of its record
 	KindMessage    Kind = 7 // what a message to the subject says that nobody else may know
 )

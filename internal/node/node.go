@@ -131,6 +131,7 @@ func (n *Node) start(ctx context.Context) {
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
 	n.running.Go(func() { n.Service.RunRelay(ctx) })
 	n.running.Go(func() { n.Service.RunMessenger(ctx) })
+	n.running.Go(func() { n.Service.RunSegments(ctx) })
 	n.running.Go(func() { n.housekeep(ctx) })
 }
 

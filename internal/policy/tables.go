@@ -53,6 +53,16 @@ type Client struct {
 	Title     string `json:"title"`
 	Recipient string `json:"recipient"` // own, processor or third_party
 	Country   string `json:"country"`   // ISO 3166-1 alpha-2, or "local"
+
+	Segments *Segments `json:"segments"` // nil: as usual
+}
+
+// Segments says how much a client may be told about groups of people, for each purpose.
+type Segments struct {
+	Epsilon    float64 `json:"epsilon"`     // of each answer
+	Budget     float64 `json:"budget"`      // of epsilons in a window
+	WindowDays int     `json:"window_days"` // how long a window is
+	Minimum    int64   `json:"minimum"`     // the smallest noisy count that is told
 }
 
 // tables are the parts of a revision's data that flows look up without a decision.

@@ -43,3 +43,16 @@ func AgeBandAt(born, now time.Time) AgeBand {
 		return AgeAdult
 	}
 }
+
+// NextAgeBand gives the time at which somebody born on the day gets into another band, zero when they never will.
+func NextAgeBand(born, now time.Time) time.Time {
+	if born.IsZero() {
+		return time.Time{}
+	}
+	for _, years := range []int{0, 13, 14, 15, 16, 18} {
+		if at := time.Date(born.Year()+years, born.Month(), born.Day(), 0, 0, 0, 0, time.UTC); at.After(now) {
+			return at
+		}
+	}
+	return time.Time{}
+}

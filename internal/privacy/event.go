@@ -21,7 +21,11 @@ const (
 	EventPolicyRolledBack  EventKind = "policy.rolled_back"
 )
 
-// EventKinds lists them all.
+// EventSubjectsChanged says that what segments see of people may have changed. It is for the nodes of the vault
+// alone, and nobody else is told.
+const EventSubjectsChanged EventKind = "subjects.changed"
+
+// EventKinds lists those that others can be told of.
 func EventKinds() []EventKind {
 	return []EventKind{EventConsentGranted, EventConsentDenied, EventConsentWithdrawn, EventObjectionRecorded, EventObjectionLifted,
 		EventSignalReceived, EventPolicyPublished, EventPolicyRolledBack}
@@ -48,6 +52,7 @@ type EventDetail struct {
 	Record   string        `json:"record,omitempty"`   // the id of the ledger's record
 	Signals  []string      `json:"signals,omitempty"`  // which kinds of signal were received: gpc, tcf, gpp
 	Revision RevisionID    `json:"revision,omitempty"` // the policy revision now in force
+	Subjects []SubjectID   `json:"subjects,omitempty"` // who has changed, when they are several
 }
 
 // ConsentEvent gives the kind of event that a consent's new status is; ok is false for one nobody is

@@ -88,7 +88,7 @@ type axis struct {
 	column *column
 	values []string
 	codes  []Code // of the values
-	places []int  // by code, the last for overflow
+	places []int  // by code, the last for the overflow
 }
 
 func (x *Index) axis(name FacetName) *axis {
@@ -120,7 +120,7 @@ func (a *axis) count(people *roaring.Bitmap, counts []uint64) {
 	for place, code := range a.codes {
 		counts[place] = people.AndCardinality(a.column.read(code))
 	}
-	counts[len(counts)-1] += people.AndCardinality(a.column.read(overflow))
+	counts[len(counts)-1] += people.AndCardinality(a.column.read(Overflow))
 }
 
 // countTogether goes through the people once: with several facets there are more cells than it would be worth to intersect sets for.

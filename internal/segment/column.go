@@ -5,9 +5,9 @@ import "github.com/RoaringBitmap/roaring/v2"
 // Code stands for a value of a column: a facet's, or a policy state. 0 is none.
 type Code uint16
 
-// overflow stands for every value beyond those that a column can tell apart. Of a facet it is a value that equals no other; of a policy state
+// Overflow stands for every value beyond those that a column can tell apart. Of a facet it is a value that equals no other; of a policy state
 // it permits nothing.
-const overflow Code = 1<<16 - 1
+const Overflow Code = 1<<16 - 1
 
 // column is one fact about everybody, both ways round: the value of each ordinal, to change it, and the ordinals of each value, to
 // count them.
@@ -99,10 +99,10 @@ func (d *dictionary) code(value string) Code {
 	if code, ok := d.codes[value]; ok {
 		return code
 	}
-	if len(d.names) >= int(overflow) {
-		return overflow
+	if len(d.names) >= int(Overflow) {
+		return Overflow
 	}
-	code := Code(len(d.names)) //nolint:gosec // below overflow
+	code := Code(len(d.names)) //nolint:gosec // below the overflow
 	d.codes[value] = code
 	d.names = append(d.names, value)
 	return code

@@ -45,7 +45,7 @@ func (x *Index) undecided(permission Permission) []Code {
 		from = max(len(set.permits), 1)
 	}
 	var codes []Code
-	for code := from; code < min(len(x.states[purpose].sets), int(overflow)); code++ {
+	for code := from; code < min(len(x.states[purpose].sets), int(Overflow)); code++ {
 		codes = append(codes, Code(code))
 	}
 	return codes

@@ -134,7 +134,7 @@ func TestOverflowingFacet(t *testing.T) {
 // A policy state beyond those that can be told apart permits nothing, whatever the policy would say.
 func TestOverflowingStatePermitsNothing(t *testing.T) {
 	x := NewIndex(nil, []privacy.PurposeName{"p"})
-	x.Apply([]Subject{{ID: subjectID(1), Version: 1, States: []Code{overflow}}, {ID: subjectID(2), Version: 1, States: []Code{2}}})
+	x.Apply([]Subject{{ID: subjectID(1), Version: 1, States: []Code{Overflow}}, {ID: subjectID(2), Version: 1, States: []Code{2}}})
 	permission := Permission{Purpose: "p"}
 	decide(x, permission, func(Code) bool { return true })
 	if n, ok := x.Count(permission, Predicate{Op: OpAll}); !ok || n != 1 {

@@ -66,3 +66,12 @@ func Total(told []Released) Released {
 	}
 	return total
 }
+
+// Margin gives how far at most 95 of 100 noisy counts are from the true ones.
+func (s Setting) Margin() int64 {
+	margin := int64(0)
+	for 2*s.Epsilon.tail(margin+1) > 0.05 {
+		margin++
+	}
+	return margin
+}

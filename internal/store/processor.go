@@ -38,7 +38,7 @@ func (p *Processor) Listens() bool { return p.Active && p.RetiredAt.IsZero() }
 // Wants reports whether an event is for the processor: of a kind that it asked for, and about a purpose that it is
 // registered for or none in particular.
 func (p *Processor) Wants(e *privacy.Event) bool {
-	if len(p.Kinds) > 0 && !slices.Contains(p.Kinds, e.Kind) {
+	if !e.Kind.Valid() || len(p.Kinds) > 0 && !slices.Contains(p.Kinds, e.Kind) {
 		return false
 	}
 	return e.Purpose == "" || slices.ContainsFunc(p.Purposes, func(scope privacy.ObjectionScope) bool {

@@ -22,6 +22,7 @@ var placement = map[string]string{
 	"key_page": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
 	"change": "subject_id", "change_log": local, "message": local, "processor": local, "dispatch": local, "delivery": local,
 	"river_job": local, "river_leader": local, "river_queue": local, "river_migration": local, "river_notification": local,
+	"segment": local, "release": local, "activation": local,
 	"idempotency": local, "commit_marker": local, "goose_db_version": local,
 }
 

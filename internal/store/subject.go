@@ -67,6 +67,7 @@ func (t *Tx) UpdateSubject(ctx context.Context, subject Subject, at time.Time) e
 // NewSubject is a subject to be created with everything known about it.
 type NewSubject struct {
 	Subject     Subject
+	Facets      Facets
 	Identifiers []Identifier
 	Values      []Value
 }
@@ -74,10 +75,11 @@ type NewSubject struct {
 // InsertSubjects writes new subjects with their identifiers' sealed forms and values, by COPY.
 func (t *Tx) InsertSubjects(ctx context.Context, subjects []NewSubject, at time.Time) error {
 	_, err := t.tx.CopyFrom(ctx, pgx.Identifier{"subject"},
-		[]string{"subject_id", "key_slot", "version", "state", "created_at", "updated_at"},
+		[]string{"subject_id", "key_slot", "version", "state", "facets", "facets_version", "created_at", "updated_at"},
 		pgx.CopyFromSlice(len(subjects), func(i int) ([]any, error) {
 			s := &subjects[i].Subject
-			return []any{[16]byte(s.ID), int64(s.Slot), int64(s.Version), s.State, at, at}, nil
+			facets := &subjects[i].Facets
+			return []any{[16]byte(s.ID), int64(s.Slot), int64(s.Version), s.State, facets.Sealed, int64(facets.Version), at, at}, nil
 		}))
 	if err != nil {
 		return wrap(err, "insert subjects")

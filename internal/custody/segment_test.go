@@ -1,0 +1,122 @@
+package custody_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+const segmenting privacy.PurposeName = "marketing.segment"
+
+// follow has the vault's service keep an index, and waits until it is built.
+func (v *vault) follow() {
+	v.t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(v.t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { v.RunSegments(ctx) })
+	v.t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	deadline := time.Now().Add(time.Minute)
+	for !v.SegmentProgress().Ready {
+		if time.Now().After(deadline) {
+			v.t.Fatal("the index was not built")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// segment stores a segment of a predicate in JSON.
+func (v *vault) segment(predicate string) custody.SegmentID {
+	v.t.Helper()
+	view, err := v.PutSegment(v.t.Context(), consumer, custody.SegmentID{}, 0, custody.SegmentDraft{Name: "test", Predicate: json.RawMessage(predicate)}, custody.Once{})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	id, err := custody.ParseSegmentID(view.ID)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return id
+}
+
+// exactly gives the true count of a predicate, and fails unless it is the one wanted.
+func (v *vault) exactly(predicate string, want uint64) {
+	v.t.Helper()
+	got, err := v.TrueCount(v.t.Context(), consumer, json.RawMessage(predicate), segmenting)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if got != want {
+		v.t.Errorf("%s: %d people, want %d", predicate, got, want)
+	}
+}
+
+func (v *vault) agreeTo(id privacy.SubjectID, consent custody.Consent) {
+	v.t.Helper()
+	consent.Purpose = segmenting
+	if _, err := v.RecordConsent(v.t.Context(), steward, custody.SubjectRef{ID: id}, consent, custody.Once{}); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func (v *vault) member(n int, attributes fields) privacy.SubjectID {
+	v.t.Helper()
+	attributes["country"] = "DE"
+	id := v.put(fmt.Sprintf("member-%d@example.com", n), attributes)
+	v.agreeTo(id, custody.Consent{Action: privacy.ActionGrant})
+	return id
+}
+
+// An index follows what is written on its own node and on others: people who come, values that change, consents that are given and taken back, time
+// that passes, and a policy that is replaced.
+func TestSegmentsFollow(t *testing.T) {
+	v := setup(t)
+	before := v.member(1, fields{"city": "Köln", "birth_date": "1990-05-17"})
+	v.follow()
+	other := v.another()
+	other.follow()
+	both := func(predicate string, want uint64) {
+		t.Helper()
+		v.exactly(predicate, want)
+		other.exactly(predicate, want)
+	}
+	const köln, graz = `{"facet":"city","eq":"Köln"}`, `{"facet":"city","eq":"Graz"}`
+	both(köln, 1)
+	after := v.member(2, fields{"city": "Köln", "birth_date": "2001-05-17"})
+	both(köln, 2)
+	other.patch(after, fields{"city": "Graz"})
+	both(köln, 1)
+	both(graz, 1)
+	v.patch(after, fields{"city": nil})
+	both(graz, 0)
+	both(`{"not":{"facet":"city","exists":true}}`, 1)
+	other.agreeTo(before, custody.Consent{Action: privacy.ActionWithdraw})
+	both(köln, 0)
+	v.agreeTo(before, custody.Consent{Action: privacy.ActionGrant})
+	both(köln, 1)
+	other.agreeTo(before, custody.Consent{Action: privacy.ActionObject})
+	both(köln, 0)
+	v.agreeTo(before, custody.Consent{Action: privacy.ActionLift})
+	both(köln, 1)
+
+	both(`{"facet":"age_band","eq":"25-34"}`, 0) // 24 and 35
+	both(`{"facet":"age_band","between":["35-44","65+"]}`, 1)
+	v.clock.advance(100 * 24 * time.Hour) // past 17 May
+	both(`{"facet":"age_band","eq":"25-34"}`, 1)
+	v.agreeTo(before, custody.Consent{Action: privacy.ActionGrant, ExpiresAt: v.clock.read().Add(time.Hour)})
+	both(köln, 1)
+	v.clock.advance(2 * time.Hour)
+	both(köln, 0)
+	v.agreeTo(before, custody.Consent{Action: privacy.ActionGrant})
+	both(köln, 1)
+	v.clock.advance(4 * 366 * 24 * time.Hour) // no city is kept for so long
+	both(köln, 0)
+}

@@ -1,0 +1,172 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/segment"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// take reads people into an index, and gives whom it has seen. Facets that were made by other rules, or never, are made anew.
+func (g *segments) take(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Countable, error], version segment.Version, at time.Time) ([]privacy.SubjectID, error) {
+	seen, old, err := g.takeCurrent(ctx, index, states, people, version, at)
+	if err != nil || len(old) == 0 {
+		return seen, err
+	}
+	for _, id := range old {
+		if err := g.service.RemakeFacets(ctx, id); err != nil && privacy.KindOf(err) != privacy.KindNotFound && !errors.Is(err, keyring.ErrPunctured) {
+			return nil, err
+		}
+	}
+	_, old, err = g.takeCurrent(ctx, index, states, g.service.store.CountablesOf(ctx, old), version, at)
+	if err == nil && len(old) > 0 {
+		err = privacy.Unavailable(nil, "facets_contested", "another node makes facets by other rules; finish the upgrade")
+	}
+	return seen, err
+}
+
+// takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old.
+func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Countable, error], version segment.Version, at time.Time) (seen, old []privacy.SubjectID, err error) {
+	var subjects []segment.Subject
+	consents := make(map[privacy.PurposeName]store.ConsentState)
+	for person, err := range people {
+		if err != nil {
+			return nil, nil, err
+		}
+		subject, current, err := g.subject(ctx, states, person, consents, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		seen = append(seen, person.Subject.ID)
+		if !current {
+			old = append(old, person.Subject.ID)
+			continue
+		}
+		subject.Version = version
+		subjects = append(subjects, subject)
+	}
+	index.Apply(subjects)
+	return seen, old, nil
+}
+
+// subject works out what the index holds of one person. It reports false of facets that were made by other rules, or never: they
+// have to be made anew first.
+func (g *segments) subject(ctx context.Context, states *stateBook, person *store.Countable, consents map[privacy.PurposeName]store.ConsentState, at time.Time) (subject segment.Subject, current bool, err error) {
+	s := g.service
+	subject.ID = person.Subject.ID
+	if subject.Gone = person.Erased; subject.Gone {
+		return subject, true, nil
+	}
+	key, err := s.keyring.Subject(ctx, person.Subject.ID, person.Subject.Slot)
+	if errors.Is(err, keyring.ErrPunctured) {
+		subject.Gone = true
+		return subject, true, nil
+	}
+	if err != nil || person.Facets.Sealed == nil {
+		return subject, false, err
+	}
+	subject.Facets = make([]string, len(g.facets))
+	next, current, err := s.readFacets(key, &person.Facets, at, g.places, subject.Facets)
+	if err != nil || !current {
+		return subject, false, err
+	}
+	st, err := openState(key, &person.Subject)
+	if err != nil {
+		return subject, false, err
+	}
+	facts := s.facts(st)
+	home := residenceOf(facts, st, at)
+	clear(consents)
+	for i := range person.Consents {
+		consent := &person.Consents[i]
+		consents[consent.Purpose] = *consent
+		if consent.Status == privacy.ConsentGranted && consent.ExpiresAt.After(at) {
+			next = sooner(next, consent.ExpiresAt)
+		}
+	}
+	subject.States = make([]segment.Code, len(states.purposes))
+	for i, purpose := range states.purposes {
+		consent, given := consents[purpose]
+		if !given {
+			consent.Status = privacy.ConsentNone
+		}
+		subject.States[i] = states.code(i, home, home.state(purpose, person.Subject.Standing, consent, at))
+	}
+	subject.Due = sooner(next, privacy.NextAgeBand(facts.Born, at))
+	return subject, true, nil
+}
+
+// sooner gives the earlier of two times, of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// stateBook numbers the distinct policy states of each purpose. The law that a state is under is not part of it: that is for the revision
+// in force to say, from where people live.
+type stateBook struct {
+	purposes []privacy.PurposeName
+
+	mu     sync.RWMutex
+	codes  []map[bookedKey]segment.Code
+	states [][]bookedState // by code
+}
+
+type bookedKey struct {
+	home  residence
+	state stateKey
+}
+
+type bookedState struct {
+	home  residence
+	state privacy.SubjectState
+}
+
+func newStateBook(purposes []privacy.PurposeName) *stateBook {
+	b := &stateBook{purposes: purposes, codes: make([]map[bookedKey]segment.Code, len(purposes)), states: make([][]bookedState, len(purposes))}
+	for i := range purposes {
+		b.codes[i], b.states[i] = make(map[bookedKey]segment.Code), make([]bookedState, 1)
+	}
+	return b
+}
+
+// code gives the number of a state, a new one if need be. Beyond the numbers there are it is one that permits nothing.
+func (b *stateBook) code(purpose int, home residence, state privacy.SubjectState) segment.Code {
+	key := bookedKey{home, newStateKey(state)}
+	b.mu.RLock()
+	code, known := b.codes[purpose][key]
+	b.mu.RUnlock()
+	if known {
+		return code
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if code, known = b.codes[purpose][key]; known {
+		return code
+	}
+	if len(b.states[purpose]) >= int(segment.Overflow) {
+		return segment.Overflow
+	}
+	code = segment.Code(len(b.states[purpose])) //nolint:gosec // below the overflow
+	b.codes[purpose][key] = code
+	b.states[purpose] = append(b.states[purpose], bookedState{home, state})
+	return code
+}
+
+// state gives the policy state of a number, as a revision sees it.
+func (b *stateBook) state(engine *policy.Engine, revision privacy.RevisionID, purpose int, code segment.Code) privacy.SubjectState {
+	b.mu.RLock()
+	booked := b.states[purpose][code]
+	b.mu.RUnlock()
+	booked.state.Regime = booked.home.regimeUnder(engine, revision)
+	return booked.state
+}
