@@ -119,6 +119,9 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	if err := r.findSubject(ctx); err != nil {
 		return err
 	}
+	if err := r.ownWord(); err != nil {
+		return err
+	}
 	if r.pending, err = s.preparePending(ctx, r.id, channel); err != nil {
 		return err
 	}
@@ -143,6 +146,30 @@ func (r *recording) findSubject(ctx context.Context) (err error) {
 		return errUnknownPurpose // what is wrong with a call must not depend on whether somebody is known
 	}
 	return err
+}
+
+var (
+	errOwnGuardian = privacy.Invalid("not_own_guardian", "nobody is their own guardian: leave by out, or have it recorded by somebody who has checked who the guardian is")
+	errOwnSignal   = privacy.Invalid("not_a_signal", "a consent by signal is read out of the signal: send that instead, or leave the method out")
+)
+
+// ownWord holds people who call for themselves to their own word. Whether somebody is a guardian is for a steward or an agent to
+// check (GDPR 8(2)), and what a signal said for the vault to read. What takes permission back is recorded all
+// the same, as theirs.
+func (r *recording) ownWord() error {
+	if r.caller.Subject.IsZero() || r.id != r.caller.Subject {
+		return nil
+	}
+	permits := r.prepared.Action == privacy.ActionGrant || r.prepared.Action == privacy.ActionLift
+	switch {
+	case !permits:
+		r.prepared.By = privacy.BySelf
+	case r.prepared.By != privacy.BySelf:
+		return errOwnGuardian
+	case r.prepared.Method == methodTCF:
+		return errOwnSignal
+	}
+	return nil
 }
 
 // write decides what goes on the ledger, as of a time; the subject is locked. What nothing is written for leaves no audit
