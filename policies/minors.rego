@@ -12,6 +12,20 @@ denials contains "guardian_consent_required" if {
 	not by_guardian
 }
 
+# Some laws let marketing rest on notice; a young child is not addressed without a guardian even so (COPPA, 16 CFR
+# 312.5, beside the CCPA). Sale has an age of its own, below.
+denials contains "guardian_consent_required" if {
+	facts.flag("marketing")
+	facts.below(facts.law.minors.marketing_guardian_below)
+	not data.consentry.sale.sold
+	not guardian_agreed
+}
+
+guardian_agreed if {
+	facts.granted
+	by_guardian
+}
+
 old_enough if not facts.below(consent_age)
 
 by_guardian if input.subject.consent.by == "guardian"
@@ -48,7 +62,4 @@ opted_in if {
 	not facts.below(facts.law.sale.guardian_below)
 }
 
-opted_in if {
-	facts.granted
-	by_guardian
-}
+opted_in if guardian_agreed

@@ -101,6 +101,7 @@ law_complete if {
 	is_array(law.electronic_opt_in.channels)
 	is_boolean(law.electronic_opt_in.soft_opt_in)
 	is_number(law.minors.sensitive_below)
+	is_number(law.minors.marketing_guardian_below)
 	is_number(law.minors.marketing_ban.below)
 	is_array(law.minors.marketing_ban.flags)
 	is_array(law.objection.always)
