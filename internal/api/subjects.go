@@ -53,7 +53,7 @@ type SubjectIdentifier struct {
 type Subject struct {
 	Identifiers []SubjectIdentifier `json:"identifiers" minItems:"1" maxItems:"20" doc:"Any of them finds the subject again."`
 	Attributes  map[string]Value    `json:"attributes,omitempty" doc:"Values by attribute name."`
-	Regime      string              `json:"regime,omitempty" maxLength:"32" example:"gdpr" doc:"The law that applies; worked out from country and province when left out."`
+	Regime      string              `json:"regime,omitempty" maxLength:"32" example:"gdpr" doc:"The law that applies, where country and province do not say: it follows from them otherwise, and default alone, the strictest, may be stated instead."`
 	Source      string              `json:"source" maxLength:"64" example:"crm" doc:"The system the data comes from."`
 	CollectedAt *time.Time          `json:"collected_at,omitempty" doc:"When the data was collected; now when left out. Older data never overwrites newer."`
 }

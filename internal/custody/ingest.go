@@ -19,6 +19,8 @@ type Profile struct {
 	Regime      privacy.Regime // "" to have it worked out from where they live
 	Source      string
 	CollectedAt time.Time // zero: now
+
+	revision privacy.RevisionID // which says whether the regime may stand; "" when none is stated
 }
 
 // ProfileIdentifier finds the person.
@@ -55,6 +57,10 @@ const ingestRounds = 8
 // The error is set only when the whole batch could not be worked on, and then
 // some profiles may have been stored; sending them again is harmless.
 func (s *Service) Upsert(ctx context.Context, caller Caller, profiles []Profile) ([]Upserted, error) {
+	profiles, err := s.underRevision(ctx, profiles)
+	if err != nil {
+		return nil, err
+	}
 	results := make([]Upserted, len(profiles))
 	keys := make([][]store.IdentifierKey, len(profiles))
 	var waiting []int
@@ -70,7 +76,6 @@ func (s *Service) Upsert(ctx context.Context, caller Caller, profiles []Profile)
 		if round == ingestRounds {
 			return nil, privacy.Unavailable(nil, "database_busy", "the same subjects are being written elsewhere; try again")
 		}
-		var err error
 		if waiting, err = s.upsertRound(ctx, caller, profiles, keys, waiting, results); err != nil {
 			return nil, err
 		}
@@ -126,6 +131,9 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 			}
 			own(found, keys[i], results[i].ID)
 		default:
+			if results[i].Err = s.regimeStands(&profiles[i], s.newState(&profiles[i])); results[i].Err != nil {
+				continue
+			}
 			fresh = append(fresh, i)
 			claim(claimed, keys[i])
 		}
@@ -205,7 +213,7 @@ func (s *Service) create(ctx context.Context, caller Caller, profiles []Profile,
 		for _, key := range keys[i] {
 			claims[key] = id
 		}
-		entries[n] = audit.Draft{Action: audit.ActionSubjectCreate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: attributeNames(profiles[i].Attributes)}
+		entries[n] = audit.Draft{Action: audit.ActionSubjectCreate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: changedNames(profiles[i].Attributes, profiles[i].Regime != "")}
 	}
 	batch, err := s.newBatch(at, entries)
 	if err != nil {

@@ -31,16 +31,13 @@ func (s *Service) sealNew(ctx context.Context, profiles []Profile, keys [][]stor
 
 func (s *Service) sealProfile(id privacy.SubjectID, slot privacy.KeySlot, key *keyring.Subject, profile *Profile, keys []store.IdentifierKey, at time.Time) (store.NewSubject, error) {
 	subject := store.NewSubject{Subject: store.Subject{ID: id, Slot: slot, Version: 1}}
-	st := state{regime: profile.Regime, values: make(map[privacy.AttributeName]privacy.Cleartext)}
+	st := s.newState(profile)
 	for _, field := range profile.Attributes {
 		value, err := s.sealValue(key, field, 1, profile, at)
 		if err != nil {
 			return subject, err
 		}
 		subject.Values = append(subject.Values, value)
-		if s.isState(field.Attribute.Name) && !field.Delete {
-			st.values[field.Attribute.Name] = field.Value
-		}
 	}
 	var err error
 	if subject.Identifiers, err = s.sealIdentifiers(key, profile, keys); err != nil {
@@ -51,6 +48,17 @@ func (s *Service) sealProfile(id privacy.SubjectID, slot privacy.KeySlot, key *k
 	}
 	subject.Subject.State, err = st.seal(key, s.catalogue.StateAttributes(), 1)
 	return subject, err
+}
+
+// newState is the policy state of somebody who is not known yet.
+func (s *Service) newState(profile *Profile) state {
+	st := state{regime: profile.Regime, values: make(map[privacy.AttributeName]privacy.Cleartext)}
+	for _, field := range profile.Attributes {
+		if s.isState(field.Attribute.Name) && !field.Delete {
+			st.values[field.Attribute.Name] = field.Value
+		}
+	}
+	return st
 }
 
 // sealValue seals a field for storage; of one to be deleted nothing is sealed.

@@ -17,7 +17,7 @@ import (
 // that the catalogue calls state. It is opened for every decision, and leaves only as the
 // coarse [privacy.SubjectState].
 type state struct {
-	regime privacy.Regime // "" unless set by the source
+	regime privacy.Regime // "" unless stated by the source
 	values map[privacy.AttributeName]privacy.Cleartext
 }
 

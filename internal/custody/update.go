@@ -59,18 +59,18 @@ func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller,
 	if err := s.writeValues(ctx, tx, key, id, fields, stored, &profile, at); err != nil {
 		return nil, err
 	}
-	if err := s.writeState(ctx, tx, key, row, fields, &profile, at); err != nil {
+	regime, err := s.writeState(ctx, tx, key, row, fields, &profile, at)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.writeFacets(ctx, tx, key, id, fields, &profile, at); err != nil {
 		return nil, err
 	}
-	names := attributeNames(fields)
-	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionAttributesUpdate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: names}})
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionAttributesUpdate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: changedNames(fields, regime)}})
 	if err != nil {
 		return nil, err
 	}
-	return names, tx.AppendAudit(ctx, batch)
+	return attributeNames(fields), tx.AppendAudit(ctx, batch)
 }
 
 // bindIdentifiers adds those identifiers of the profile that the subject does not have yet.
@@ -152,15 +152,15 @@ func (s *Service) writeValues(ctx context.Context, tx *store.Tx, key *keyring.Su
 }
 
 // writeState seals the subject's policy state anew under the next version, which rises with every
-// write about the subject.
-func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, fields []ProfileValue, profile *Profile, at time.Time) error {
+// write about the subject. It reports whether the profile has set the regime.
+func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, fields []ProfileValue, profile *Profile, at time.Time) (regime bool, err error) {
 	st, err := openState(key, &row)
 	if err != nil {
-		return err
+		return false, err
 	}
 	// The state does not say since when a regime stands, so one that comes with an older export only fills
 	// a gap: it must not put a person under another law than the one set since.
-	if profile.Regime != "" && (st.regime == "" || profile.CollectedAt.IsZero()) {
+	if regime = profile.Regime != "" && (st.regime == "" || profile.CollectedAt.IsZero()); regime {
 		st.regime = profile.Regime
 	}
 	for _, field := range fields {
@@ -172,11 +172,16 @@ func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Sub
 			st.values[field.Attribute.Name] = field.Value
 		}
 	}
+	if regime {
+		if err := s.regimeStands(profile, st); err != nil {
+			return false, err
+		}
+	}
 	row.Version++
 	if row.State, err = st.seal(key, s.catalogue.StateAttributes(), row.Version); err != nil {
-		return err
+		return false, err
 	}
-	return tx.UpdateSubject(ctx, row, at)
+	return regime, tx.UpdateSubject(ctx, row, at)
 }
 
 func attributeIDs(fields []ProfileValue) []privacy.AttributeID {

@@ -271,7 +271,10 @@ func TestTablesAnswer(t *testing.T) {
 		{"JP", "", "", "appi"}, {"SG", "", "", "pdpa"}, {"KR", "", "", "pipa"}, {"US", "CA", "", "ccpa"}, {"US", "US-CA", "", "ccpa"},
 		{"US", "california", "", "ccpa"}, {"CA", "QC", "", "quebec25"}, {"CA", "québec", "", "quebec25"},
 		{"US", "NY", "", "default"}, {"CA", "ON", "", "default"}, {"DE", "CA", "", "gdpr"}, {"", "", "", "default"}, {"ZZ", "", "", "default"},
-		{"US", "NY", "gdpr", "gdpr"}, {"DE", "", "pipl", "pipl"}, {"DE", "", "martian", "default"},
+		// What is stated counts where it says no less than where somebody lives.
+		{"", "", "pipl", "pipl"}, {"", "", "martian", "default"}, {"DE", "", "gdpr", "gdpr"}, {"DE", "", "default", "default"}, {"US", "", "ccpa", "ccpa"},
+		{"DE", "", "ccpa", "gdpr"}, {"DE", "", "pipl", "gdpr"}, {"DE", "", "martian", "gdpr"}, {"US", "", "gdpr", "default"}, {"US", "NY", "ccpa", "default"},
+		{"US", "CA", "gdpr", "ccpa"}, {"ZZ", "", "ccpa", "default"},
 	} {
 		if got := engine.Regime(revision.ID, c.country, c.region, c.override); got != c.want {
 			t.Errorf("%q %q %q: %s, want %s", c.country, c.region, c.override, got, c.want)

@@ -106,26 +106,59 @@ func readTables(data map[string]any, granted any) (tables, error) {
 }
 
 // Regime says which law applies to a subject, from the country (ISO 3166-1 alpha-2) and the
-// region (by name, or ISO 3166-2 with or without the country): the one asked for if the revision knows
-// it, else that of the region, else that of the country, else the strictest. Asking for a
-// law the revision does not know gives the strictest too.
-func (e *Engine) Regime(id privacy.RevisionID, country, region string, override privacy.Regime) privacy.Regime {
+// region (by name, or ISO 3166-2 with or without the country): that of the region, else that of the country, else the
+// strictest. What a source stated counts where [Engine.RegimeMayStand] says so, and a law the
+// revision does not know is the strictest.
+func (e *Engine) Regime(id privacy.RevisionID, country, region string, stated privacy.Regime) privacy.Regime {
 	ready, err := e.revision(id)
 	if err != nil {
 		return privacy.RegimeDefault
 	}
-	table := ready.tables.regimes
-	law := table.Countries[country]
+	table := &ready.tables.regimes
+	law := table.follows(country, region)
+	if stated != "" && table.mayStand(country, region, stated) {
+		law = stated
+	}
+	return table.known(law)
+}
+
+// RegimeMayStand reports whether a law that a source states may hold for a subject, about whom it must not say less than where
+// they live does: any law while the country is not known, one of the country's regions while the
+// region is not, the law that follows from both, and always the strictest.
+func (e *Engine) RegimeMayStand(id privacy.RevisionID, country, region string, stated privacy.Regime) bool {
+	ready, err := e.revision(id)
+	return err == nil && ready.tables.regimes.mayStand(country, region, stated)
+}
+
+func (t *regimeTable) mayStand(country, region string, stated privacy.Regime) bool {
+	switch {
+	case country == "", stated == privacy.RegimeDefault, stated == t.known(t.follows(country, region)):
+		return true
+	case region != "":
+		return false
+	}
+	for _, regional := range t.Regions[country] {
+		if regional == stated {
+			return true
+		}
+	}
+	return false
+}
+
+// follows gives the law of where somebody lives, "" when the table does not say.
+func (t *regimeTable) follows(country, region string) privacy.Regime {
+	law := t.Countries[country]
 	region = strings.TrimPrefix(region, country+"-")
-	for name, regional := range table.Regions[country] {
+	for name, regional := range t.Regions[country] {
 		if strings.EqualFold(name, region) {
 			law = regional
 		}
 	}
-	if override != "" {
-		law = override
-	}
-	if _, known := table.Laws[law]; !known {
+	return law
+}
+
+func (t *regimeTable) known(law privacy.Regime) privacy.Regime {
+	if _, known := t.Laws[law]; !known {
 		return privacy.RegimeDefault
 	}
 	return law
