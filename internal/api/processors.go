@@ -16,7 +16,7 @@ type ProcessorBody struct {
 	Name      string   `json:"name" maxLength:"200" example:"Mail House"`
 	Contact   string   `json:"contact" maxLength:"200" example:"privacy@mailhouse.example" doc:"Whom to reach there: a role, not a person."`
 	URL       string   `json:"url" maxLength:"512" example:"https://hooks.mailhouse.example/consent" doc:"Where events are posted: https, without user, query or fragment."`
-	Purposes  []string `json:"purposes" minItems:"1" maxItems:"50" maxLength:"64" example:"[\"marketing.*\"]" doc:"What it works for: purposes, families of them, or * for all. It is told of nothing else."`
+	Purposes  []string `json:"purposes" minItems:"1" maxItems:"50" maxLength:"64" example:"[\"marketing.*\"]" doc:"What it works for: purposes, families of them, or * for all. It is told of nothing else that concerns people; of changes of the policy every processor is told."`
 	Kinds     []string `json:"kinds,omitempty" maxItems:"20" maxLength:"64" doc:"The kinds of events it wants; all when left out."`
 	Country   string   `json:"country" maxLength:"2" example:"DE" doc:"Where it is (ISO 3166-1)."`
 	Agreement string   `json:"agreement" maxLength:"200" example:"DPA-2026-014" doc:"The reference of the contract (GDPR Art. 28)."`

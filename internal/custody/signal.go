@@ -238,7 +238,7 @@ func (w *signalWrite) onRecord(h heardSignal) (same bool, err error) {
 	return same, err
 }
 
-// finish writes the flags, the event and the audit entries of what was stored.
+// finish writes the flags, the events and the audit entries of what was stored.
 func (w *signalWrite) finish(ctx context.Context) error {
 	if len(w.stored) == 0 {
 		return nil
@@ -246,16 +246,28 @@ func (w *signalWrite) finish(ctx context.Context) error {
 	if !w.ledger.standing.Equal(w.before) {
 		w.writes.PutStanding(w.ledger.id, w.ledger.standing, w.at)
 	}
-	id, err := w.service.newID()
-	if err != nil {
+	if err := w.tell(); err != nil {
 		return err
 	}
-	event := privacy.Event{ID: id, Kind: privacy.EventSignalReceived, At: w.at, Subject: w.ledger.id, Detail: privacy.EventDetail{Signals: w.stored}}
-	w.writes.AppendChange(event)
 	batch, err := w.service.newBatch(w.at, w.drafts)
 	if err != nil {
 		return err
 	}
 	w.writes.AppendAudit(batch)
 	return w.tx.Send(ctx, &w.writes)
+}
+
+// tell puts one event for each purpose that the signals now bear on into the outbox, so that it reaches those who work
+// for it and nobody else. Signals that raise no flag are no news: what TC strings say of purposes is told as consent.
+func (w *signalWrite) tell() error {
+	now := w.ledger.standing
+	optOut, limit := !now.OptOutSignal.Equal(w.before.OptOutSignal), !now.LimitSensitive.Equal(w.before.LimitSensitive)
+	for _, purpose := range w.service.policy.Heeding(w.revision, optOut, limit) {
+		id, err := w.service.newID()
+		if err != nil {
+			return err
+		}
+		w.writes.AppendChange(privacy.Event{ID: id, Kind: privacy.EventSignalReceived, At: w.at, Subject: w.ledger.id, Purpose: purpose, Detail: privacy.EventDetail{Signals: w.stored}})
+	}
+	return nil
 }

@@ -282,8 +282,43 @@ func TestSignalsAreEvidence(t *testing.T) {
 	if want := []string{string(audit.ActionConsentGrant), string(audit.ActionConsentGrant), string(audit.ActionSignalReceive), string(audit.ActionSignalReceive), string(audit.ActionSignalReceive)}; !slices.Equal(actions, want) {
 		t.Errorf("log %v", actions)
 	}
-	if n := v.count(`SELECT count(*) FROM change WHERE kind = 'signal.received' AND detail = '{"signals": ["gpc", "tcf", "gpp"]}'`); n != 1 {
+	if n := v.count(`SELECT count(*) FROM change WHERE kind = 'signal.received' AND detail = '{"signals": ["gpc", "tcf", "gpp"]}' AND purpose = $1`, marketing); n != 1 {
 		t.Errorf("%d events", n)
+	}
+}
+
+// A signal is told to those on whose purposes it can bear, and to nobody else: that somebody has set a signal is
+// itself something about them.
+func TestSignalsAreToldByPurpose(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	told := func(id privacy.SubjectID, kind string) string {
+		var purposes string
+		err := v.owner.QueryRow(t.Context(), `SELECT coalesce(string_agg(purpose, ' ' ORDER BY purpose), '') FROM change WHERE subject_id = $1 AND kind LIKE $2`, id.String(), kind).Scan(&purposes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return purposes
+	}
+	ada, ben, eve := v.put("ada@example.com", nil), v.put("ben@example.com", nil), v.put("eve@example.com", fields{"country": "DE"})
+	v.send(ada, custody.Signals{GPC: true})
+	if got, want := told(ada, "signal.%"), "ads.personalised marketing.email marketing.segment marketing.sms sales.outreach"; got != want {
+		t.Errorf("of an opt-out: %s", got)
+	}
+	v.send(ada, custody.Signals{GPCHeader: true}) // the same, in other words
+	if got := told(ada, "signal.%"); strings.Count(got, "ads.personalised") != 1 {
+		t.Errorf("of an opt-out that changes nothing: %s", got)
+	}
+	v.send(ben, custody.Signals{GPP: gppCalifornia(0, 1)})
+	if got, want := told(ben, "signal.%"), "ads.personalised analytics.profiling marketing.email marketing.segment marketing.sms sales.outreach service.support"; got != want {
+		t.Errorf("of a request to limit: %s", got)
+	}
+	v.send(eve, custody.Signals{TCF: tcString(v.clock.read().Truncate(24*time.Hour), yes...)})
+	if got := told(eve, "signal.%"); got != "" {
+		t.Errorf("of a TC string: %s", got)
+	}
+	if got := told(eve, "consent.granted"); got != "ads.personalised analytics.profiling" {
+		t.Errorf("of what a TC string says: %s", got)
 	}
 }
 

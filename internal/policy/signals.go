@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/signal"
@@ -15,6 +16,32 @@ func (e *Engine) Signals(id privacy.RevisionID) (rules signal.Rules, ok bool) {
 		return signal.Rules{}, false
 	}
 	return *ready.tables.signals, true
+}
+
+// Heeding lists the purposes on which a signal can bear by some law, of those that a revision has: an opt-out on
+// marketing, on advertising across contexts, and on what a third party is given data for (policies/sale.rego,
+// objection.rego); a request to limit the use of sensitive data on all but those that are exempt (sensitive.rego).
+func (e *Engine) Heeding(id privacy.RevisionID, optOut, limit bool) []privacy.PurposeName {
+	ready, err := e.revision(id)
+	if err != nil {
+		return nil
+	}
+	sold := make(map[privacy.PurposeName]bool)
+	for client, purposes := range ready.tables.granted {
+		if recipient := ready.tables.clients[client].Recipient; recipient != recipientOwn && recipient != recipientProcessor {
+			for _, purpose := range purposes {
+				sold[purpose] = true
+			}
+		}
+	}
+	var heeding []privacy.PurposeName
+	for name, purpose := range ready.tables.purposes {
+		if limit && !purpose.LimitExempt || optOut && (purpose.Marketing || purpose.CrossContext || sold[name]) {
+			heeding = append(heeding, name)
+		}
+	}
+	slices.Sort(heeding)
+	return heeding
 }
 
 // readSignals reads the table signals, and checks that it speaks of purposes and laws the revision has.

@@ -18,6 +18,8 @@ type Purpose struct {
 	Marketing            bool                      `json:"marketing"`
 	Profiling            bool                      `json:"profiling"`
 	AutomatedDecision    bool                      `json:"automated_decision"`
+	CrossContext         bool                      `json:"cross_context"`
+	LimitExempt          bool                      `json:"limit_exempt"`  // may use sensitive data although its use was limited
 	DoubleOptIn          string                    `json:"double_opt_in"` // email or sms: a grant waits to be confirmed there; "": it does not
 	MinimumNoticeVersion int                       `json:"minimum_notice_version"`
 	Descriptions         map[string]string         `json:"descriptions"` // by language: what is done with the data
@@ -64,6 +66,12 @@ type Segments struct {
 	WindowDays int     `json:"window_days"` // how long a window is
 	Minimum    int64   `json:"minimum"`     // the smallest noisy count that is told
 }
+
+// Recipients in whose hands data has not left the controller's.
+const (
+	recipientOwn       = "own"
+	recipientProcessor = "processor"
+)
 
 // tables are the parts of a revision's data that flows look up without a decision.
 type tables struct {
