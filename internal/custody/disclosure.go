@@ -127,7 +127,7 @@ func (r *release) part(ctx context.Context, ids []privacy.SubjectID) (*Disclosed
 	if err != nil {
 		return nil, err
 	}
-	if err := s.loadRevision(ctx, revision); err != nil {
+	if err := s.LoadRevision(ctx, revision); err != nil {
 		return nil, err
 	}
 	if err := s.authorise(ctx, revision, r.caller.Caller, "disclosures-create", privacy.SubjectID{}); err != nil {

@@ -31,9 +31,9 @@ func (l *ledger) event(record store.ConsentRecord) (privacy.Event, bool) {
 	return event, ok
 }
 
-// tellOfPublication puts the event of a revision that is in force from now on into the outbox. The publications
+// TellOfPublication puts the event of a revision that is in force from now on into the outbox. The publications
 // must be locked ([store.Tx.Publication]).
-func (s *Service) tellOfPublication(ctx context.Context, tx *store.Tx, kind privacy.EventKind, revision privacy.RevisionID, at time.Time) error {
+func (s *Service) TellOfPublication(ctx context.Context, tx *store.Tx, kind privacy.EventKind, revision privacy.RevisionID, at time.Time) error {
 	id, err := s.newID()
 	if err != nil {
 		return err

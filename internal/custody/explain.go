@@ -73,7 +73,7 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 	if err != nil {
 		return privacy.SubjectState{}, "", err
 	}
-	if err := s.loadRevision(ctx, revision); err != nil {
+	if err := s.LoadRevision(ctx, revision); err != nil {
 		return privacy.SubjectState{}, "", err
 	}
 	draft := audit.Draft{At: now, Action: audit.ActionDecisionExplain, Client: caller.Client, RequestID: caller.Request, Purpose: q.Purpose}

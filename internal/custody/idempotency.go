@@ -21,9 +21,9 @@ type Once struct {
 	Request   []byte // the request as sent; only a keyed hash of it is kept
 }
 
-// writeOnce runs a write in a transaction. With a key, an answer given before is read into answer
+// WriteOnce runs a write in a transaction. With a key, an answer given before is read into answer
 // instead of writing again, and the answer of a first write is kept beside it.
-func (s *Service) writeOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
+func (s *Service) WriteOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
 	key := s.idempotencyKey(once)
 	if key == nil {
 		return s.withKeys(ctx, func() error { return s.store.Write(ctx, work) })
@@ -51,12 +51,12 @@ func (s *Service) writeKeyed(ctx context.Context, key store.IdempotencyKey, answ
 	})
 }
 
-// answered reads an answer given before, for flows that do much before they write.
-func (s *Service) answered(ctx context.Context, once Once, answer any) (bool, error) {
+// Answered reads an answer given before, for flows that do much before they write.
+func (s *Service) Answered(ctx context.Context, once Once, answer any) (bool, error) {
 	if once.Key == "" {
 		return false, nil
 	}
-	err := s.writeOnce(ctx, once, answer, func(*store.Tx) error { return errNotYet })
+	err := s.WriteOnce(ctx, once, answer, func(*store.Tx) error { return errNotYet })
 	if errors.Is(err, errNotYet) {
 		return false, nil
 	}
@@ -94,20 +94,20 @@ func (s *Service) remember(w *store.Writes, key *store.IdempotencyKey, answer an
 	return nil
 }
 
-// upsertOnce is writeOnce for a flow of several transactions that can itself be repeated without harm:
+// upsertOnce is WriteOnce for a flow of several transactions that can itself be repeated without harm:
 // the answer is kept after the flow, so a crash between the two costs a repeat only the first
 // answer's "created".
 func (s *Service) upsertOnce(ctx context.Context, once Once, answer any, work func() error) error {
 	if once.Key == "" {
 		return work()
 	}
-	if answered, err := s.answered(ctx, once, answer); answered || err != nil {
+	if answered, err := s.Answered(ctx, once, answer); answered || err != nil {
 		return err
 	}
 	if err := work(); err != nil {
 		return err
 	}
-	return s.writeOnce(ctx, once, answer, func(*store.Tx) error { return nil })
+	return s.WriteOnce(ctx, once, answer, func(*store.Tx) error { return nil })
 }
 
 // errNotYet rolls the first look at a key back when there is no answer yet.

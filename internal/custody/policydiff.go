@@ -15,7 +15,7 @@ type PolicyDiff struct {
 
 // DiffRevisions tells what one revision has other than another.
 func (s *Service) DiffRevisions(ctx context.Context, from, to privacy.RevisionID, language string) (PolicyDiff, error) {
-	after, err := s.storedRevision(ctx, to)
+	after, err := s.StoredRevision(ctx, to)
 	if err != nil {
 		return PolicyDiff{}, err
 	}
@@ -31,7 +31,7 @@ func (s *Service) DiffDraft(ctx context.Context, id DraftID, from privacy.Revisi
 	if from == "" {
 		from = row.Base
 	}
-	after, err := contentOf(row)
+	after, err := RevisionOf(row.Revision, row.Content)
 	if err != nil {
 		return PolicyDiff{}, err
 	}
@@ -39,7 +39,7 @@ func (s *Service) DiffDraft(ctx context.Context, id DraftID, from privacy.Revisi
 }
 
 func (s *Service) diff(ctx context.Context, from privacy.RevisionID, after policy.Revision, language string) (PolicyDiff, error) {
-	before, err := s.storedRevision(ctx, from)
+	before, err := s.StoredRevision(ctx, from)
 	if err != nil {
 		return PolicyDiff{}, err
 	}

@@ -2,7 +2,6 @@ package custody
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"time"
@@ -104,16 +103,6 @@ const (
 	maxContent = 4 << 20 // bytes of a draft in canonical form; the built-in policy has some 100 kB
 )
 
-// actor stands for the person who calls. Who works with the vault is personal data, so it is a keyed hash.
-func (s *Service) actor(caller Caller) privacy.ActorID {
-	holder := caller.Holder[:]
-	if caller.Holder == ([32]byte{}) {
-		holder = []byte(caller.Client)
-	}
-	name := s.keyring.Fingerprint(append([]byte("actor\n"), holder...))
-	return privacy.ActorID(hex.EncodeToString(name[:12]))
-}
-
 // CreateDraft begins a draft. It is based on the revision in force, whatever its content was taken from: that is
 // what it would replace.
 func (s *Service) CreateDraft(ctx context.Context, caller Caller, begin NewPolicyDraft, once Once) (Draft, error) {
@@ -136,15 +125,15 @@ func (s *Service) CreateDraft(ctx context.Context, caller Caller, begin NewPolic
 	if err != nil {
 		return Draft{}, err
 	}
-	at, actor := s.instant(), s.actor(caller)
+	at, actor := s.instant(), s.Actor(caller)
 	row := &store.PolicyDraft{ID: DraftID(id), Version: 1, Title: begin.Title, State: store.DraftOpen, Base: base, Revision: revision.ID, Content: content,
 		Editors: []privacy.ActorID{actor}, CreatedBy: caller.Client, CreatedAt: at, UpdatedBy: caller.Client, UpdatedAt: at}
 	created := newDraft(row)
-	err = s.writeOnce(ctx, once, &created, func(tx *store.Tx) error {
+	err = s.WriteOnce(ctx, once, &created, func(tx *store.Tx) error {
 		if err := tx.InsertPolicyDraft(ctx, row); err != nil {
 			return err
 		}
-		return s.recordStep(ctx, tx, caller, at, audit.ActionDraftCreate, draftObject(row))
+		return s.RecordStep(ctx, tx, caller, at, audit.ActionDraftCreate, draftObject(row))
 	})
 	return created, err
 }
@@ -155,7 +144,7 @@ func (s *Service) beginning(ctx context.Context, base privacy.RevisionID, begin 
 	if begin.From != "" {
 		from = begin.From
 	}
-	old, err := s.storedRevision(ctx, from)
+	old, err := s.StoredRevision(ctx, from)
 	if err != nil {
 		return policy.Revision{}, err
 	}
@@ -250,7 +239,7 @@ func (s *Service) EditDraft(ctx context.Context, caller Caller, id DraftID, vers
 		if err := mustBeOpen(row); err != nil {
 			return err
 		}
-		return s.applyPatch(row, change, s.actor(caller))
+		return s.applyPatch(row, change, s.Actor(caller))
 	})
 }
 
@@ -323,7 +312,7 @@ func (s *Service) AbandonDraft(ctx context.Context, caller Caller, id DraftID, v
 func (s *Service) changeDraft(ctx context.Context, caller Caller, id DraftID, version int64, action audit.Action, once Once,
 	change func(tx *store.Tx, row *store.PolicyDraft, at time.Time) error) (Draft, error) {
 	var changed Draft
-	err := s.writeOnce(ctx, once, &changed, func(tx *store.Tx) error {
+	err := s.WriteOnce(ctx, once, &changed, func(tx *store.Tx) error {
 		row, err := tx.LockPolicyDraft(ctx, id)
 		if err != nil {
 			return err
@@ -341,28 +330,17 @@ func (s *Service) changeDraft(ctx context.Context, caller Caller, id DraftID, ve
 			return err
 		}
 		changed = newDraft(row)
-		return s.recordStep(ctx, tx, caller, at, action, draftObject(row))
+		return s.RecordStep(ctx, tx, caller, at, action, draftObject(row))
 	})
 	return changed, err
 }
 
 var errDraftChanged = privacy.Conflict("draft_changed", "the draft has changed since; read it again and repeat what you meant to do on its newest version")
 
-// recordStep puts a step in the life of a policy on record.
-func (s *Service) recordStep(ctx context.Context, tx *store.Tx, caller Caller, at time.Time, action audit.Action, object string) error {
-	batch, err := s.newBatch(at, []audit.Draft{{Action: action, Client: caller.Client, Roles: caller.Roles, RequestID: caller.Request, Object: object, Actor: s.actor(caller)}})
-	if err != nil {
-		return err
-	}
-	return tx.AppendAudit(ctx, batch)
-}
-
 // draftObject names a draft and its content in the audit log.
 func draftObject(row *store.PolicyDraft) string {
 	return "draft/" + row.ID.String() + "@" + string(row.Revision)
 }
-
-func revisionObject(id privacy.RevisionID) string { return "revision/" + string(id) }
 
 // checkText holds a title or comment to its length in characters, and to being text.
 func checkText(text string, least, most int) error {

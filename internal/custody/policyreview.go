@@ -23,7 +23,7 @@ func mustBeOpen(row *store.PolicyDraft) error {
 // should have to review what could not be published.
 func (s *Service) SubmitDraft(ctx context.Context, caller Caller, id DraftID, version int64, once Once) (Draft, error) {
 	var submitted Draft
-	if answered, err := s.answered(ctx, once, &submitted); answered || err != nil {
+	if answered, err := s.Answered(ctx, once, &submitted); answered || err != nil {
 		return submitted, err
 	}
 	row, err := s.store.PolicyDraft(ctx, id)
@@ -100,7 +100,7 @@ func (s *Service) reviewDraft(ctx context.Context, caller Caller, id DraftID, re
 	if err := checkText(review.Comment, 0, maxComment); err != nil {
 		return Draft{}, err
 	}
-	actor := s.actor(caller)
+	actor := s.Actor(caller)
 	return s.changeDraft(ctx, caller, id, 0, action, once, func(_ *store.Tx, row *store.PolicyDraft, at time.Time) error {
 		if err := mustBeOpen(row); err != nil {
 			return err
@@ -124,7 +124,7 @@ func (s *Service) reviewDraft(ctx context.Context, caller Caller, id DraftID, re
 // could not decide never comes into force.
 func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, once Once) (Draft, error) {
 	var published Draft
-	if answered, err := s.answered(ctx, once, &published); answered || err != nil {
+	if answered, err := s.Answered(ctx, once, &published); answered || err != nil {
 		return published, err
 	}
 	row, err := s.store.PolicyDraft(ctx, id)
@@ -140,7 +140,7 @@ func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, o
 	if err := s.tested(ctx, row); err != nil {
 		return Draft{}, err
 	}
-	revision, err := contentOf(row)
+	revision, err := RevisionOf(row.Revision, row.Content)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -169,7 +169,7 @@ func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, o
 			err = privacy.Conflict("already_in_force", "the revision is in force already")
 		}
 		if err == nil {
-			err = s.tellOfPublication(ctx, tx, privacy.EventPolicyPublished, row.Revision, at)
+			err = s.TellOfPublication(ctx, tx, privacy.EventPolicyPublished, row.Revision, at)
 		}
 		row.State, row.PublishedAt = store.DraftPublished, at
 		row.Tested, row.Green, row.TestedAt = row.Revision, true, at
@@ -201,7 +201,7 @@ var errBaseOutdated = privacy.Conflict("base_outdated", "another revision has co
 // same place; the error says which.
 func (s *Service) RebaseDraft(ctx context.Context, caller Caller, id DraftID, version int64, once Once) (Draft, error) {
 	var answer Draft
-	if answered, err := s.answered(ctx, once, &answer); answered || err != nil {
+	if answered, err := s.Answered(ctx, once, &answer); answered || err != nil {
 		return answer, err
 	}
 	// Revisions are read over another connection: not while the transaction holds one, and the publications.
@@ -232,14 +232,14 @@ func (s *Service) RebaseDraft(ctx context.Context, caller Caller, id DraftID, ve
 			return err
 		}
 		row.Base = onto
-		return rewrite(row, revision, s.actor(caller))
+		return rewrite(row, revision, s.Actor(caller))
 	})
 }
 
 func (s *Service) rebased(ctx context.Context, row *store.PolicyDraft, onto privacy.RevisionID) (policy.Revision, error) {
 	var documents [2]map[string]any
 	for i, id := range []privacy.RevisionID{row.Base, onto} {
-		revision, err := s.storedRevision(ctx, id)
+		revision, err := s.StoredRevision(ctx, id)
 		if err != nil {
 			return policy.Revision{}, err
 		}

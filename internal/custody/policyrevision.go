@@ -54,7 +54,7 @@ func (s *Service) Publications(ctx context.Context, before int64, limit int) ([]
 
 // RevisionContent gives the document of a revision.
 func (s *Service) RevisionContent(ctx context.Context, id privacy.RevisionID) (json.RawMessage, error) {
-	revision, err := s.storedRevision(ctx, id)
+	revision, err := s.StoredRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +67,11 @@ func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.Revisi
 	if err := checkText(reason, 1, maxComment); err != nil {
 		return Publication{}, err
 	}
-	if err := s.loadRevision(ctx, id); err != nil { // what could not decide never comes into force
+	if err := s.LoadRevision(ctx, id); err != nil { // what could not decide never comes into force
 		return Publication{}, err
 	}
 	var rolled Publication
-	err := s.writeOnce(ctx, once, &rolled, func(tx *store.Tx) error {
+	err := s.WriteOnce(ctx, once, &rolled, func(tx *store.Tx) error {
 		if before, err := tx.WasPublished(ctx, id); err != nil {
 			return err
 		} else if !before {
@@ -83,7 +83,7 @@ func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.Revisi
 			err = privacy.Conflict("already_in_force", "the revision is in force already")
 		}
 		if err == nil {
-			err = s.tellOfPublication(ctx, tx, privacy.EventPolicyRolledBack, id, at)
+			err = s.TellOfPublication(ctx, tx, privacy.EventPolicyRolledBack, id, at)
 		}
 		if err != nil {
 			return err
@@ -94,7 +94,7 @@ func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.Revisi
 		}
 		rolled = newPublication(current)
 		rolled.InForce = true
-		return s.recordStep(ctx, tx, caller, at, audit.ActionPolicyRollback, revisionObject(id))
+		return s.RecordStep(ctx, tx, caller, at, audit.ActionPolicyRollback, RevisionObject(id))
 	})
 	return rolled, err
 }

@@ -105,12 +105,12 @@ func (s *Service) TestDraft(ctx context.Context, caller Caller, id DraftID) (Pol
 		if err := tx.PutPolicyDraft(ctx, newest); err != nil {
 			return err
 		}
-		return s.recordStep(ctx, tx, caller, at, audit.ActionDraftTest, draftObject(row))
+		return s.RecordStep(ctx, tx, caller, at, audit.ActionDraftTest, draftObject(row))
 	})
 }
 
 func (s *Service) tryDraft(ctx context.Context, row *store.PolicyDraft) (PolicyReport, error) {
-	revision, err := contentOf(row)
+	revision, err := RevisionOf(row.Revision, row.Content)
 	if err != nil {
 		return PolicyReport{}, err
 	}
@@ -146,7 +146,7 @@ func (s *Service) wordsInForce(ctx context.Context) (vocabulary, error) {
 	if err != nil {
 		return nil, err
 	}
-	revision, err := s.storedRevision(ctx, id)
+	revision, err := s.StoredRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}

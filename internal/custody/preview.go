@@ -10,6 +10,7 @@ import (
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
 )
 
 // Preview says what a candidate policy would change against the one in force: for the people there are, and for the
@@ -72,7 +73,7 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 	if err != nil {
 		return nil, err
 	}
-	candidate, err := contentOf(draft)
+	candidate, err := RevisionOf(draft.Revision, draft.Content)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +81,9 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 	if err != nil {
 		return nil, err
 	}
-	err = s.record(ctx, audit.Draft{At: p.at, Action: audit.ActionPolicyPreview, Client: caller.Client, Roles: caller.Roles, RequestID: caller.Request,
-		Object: draftObject(draft), Actor: s.actor(caller)})
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		return s.RecordStep(ctx, tx, caller, p.at, audit.ActionPolicyPreview, draftObject(draft))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +103,11 @@ type preview struct {
 }
 
 func (s *Service) newPreview(ctx context.Context, candidate policy.Revision) (*preview, error) {
-	current, err := s.revision(ctx)
+	current, err := s.store.CurrentRevision(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.storedRevision(ctx, current)
+	before, err := s.StoredRevision(ctx, current)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +154,7 @@ func rowsOf[N ~string](table string, revisions ...policy.Revision) []N {
 
 func (p *preview) run(ctx context.Context, days, minimum int) (*Preview, error) {
 	result := &Preview{Revision: p.before.ID, Candidate: p.after.ID, At: p.at, Minimum: minimum}
-	everybody, err := p.fold(ctx)
+	everybody, err := p.service.Census(ctx, CensusQuestion{At: p.at, Purposes: p.purposes, Policy: p.engine, Before: p.before.ID, After: p.after.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -173,30 +175,30 @@ type change struct {
 
 // population decides on every state under both revisions. Counts of one purpose are told together, so people are grouped
 // by all that changes for them under it.
-func (p *preview) population(ctx context.Context, everybody *population, minimum int) (PopulationPreview, error) {
-	result := PopulationPreview{States: len(everybody.states), Changes: []PreviewChange{}}
-	changes := make([][]change, len(everybody.states))
+func (p *preview) population(ctx context.Context, everybody *Census, minimum int) (PopulationPreview, error) {
+	result := PopulationPreview{States: len(everybody.States), Changes: []PreviewChange{}}
+	changes := make([][]change, len(everybody.States))
 	pairs, err := p.pairs(ctx, everybody)
 	if err != nil {
 		return result, err
 	}
 	err = inParallel(ctx, len(changes), func(ctx context.Context, i int) (err error) {
-		changes[i], err = p.changesFor(ctx, everybody.states[i], pairs[everybody.states[i].purpose])
+		changes[i], err = p.changesFor(ctx, everybody.States[i], pairs[everybody.States[i].Purpose])
 		return err
 	})
 	if err != nil {
 		return result, err
 	}
-	result.People = PeopleCount{Count: &everybody.people}
+	result.People = PeopleCount{Count: &everybody.People}
 	for _, purpose := range p.purposes {
 		var cells cellTable
 		var groups []peopleGroup
-		for i, state := range everybody.states {
-			if state.purpose == purpose {
-				groups = append(groups, peopleGroup{cells.of(changes[i]), state.people})
+		for i, state := range everybody.States {
+			if state.Purpose == purpose {
+				groups = append(groups, peopleGroup{cells.of(changes[i]), state.People})
 			}
 		}
-		if all := countAll(everybody.people, minimum, groups); all.Count == nil {
+		if all := countAll(everybody.People, minimum, groups); all.Count == nil {
 			result.People = all
 		}
 		result.Changes = append(result.Changes, cells.told(countCells(len(cells.changes), minimum, groups))...)

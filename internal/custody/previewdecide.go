@@ -3,8 +3,11 @@ package custody
 import (
 	"context"
 	"encoding/json"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/policy"
@@ -14,11 +17,11 @@ import (
 
 // pairs gives the clients to be asked about for each purpose: those whom a change can concern. Of the clients that neither revision
 // grants a purpose, those are left out that the policy turns away for that very reason, whoever it is about.
-func (p *preview) pairs(ctx context.Context, everybody *population) (map[privacy.PurposeName][]privacy.ClientID, error) {
-	sample := make(map[privacy.PurposeName]*folded)
-	for _, state := range everybody.states {
-		if sample[state.purpose] == nil {
-			sample[state.purpose] = state
+func (p *preview) pairs(ctx context.Context, everybody *Census) (map[privacy.PurposeName][]privacy.ClientID, error) {
+	sample := make(map[privacy.PurposeName]*CensusState)
+	for _, state := range everybody.States {
+		if sample[state.Purpose] == nil {
+			sample[state.Purpose] = state
 		}
 	}
 	pairs := make(map[privacy.PurposeName][]privacy.ClientID)
@@ -51,29 +54,29 @@ func turnedAway(outcome privacy.Outcome) bool {
 
 // changesFor decides on a state for each client. Where the revisions differ in nothing that the question can reach, and
 // agree on the law, the answers are the same, and nothing is decided.
-func (p *preview) changesFor(ctx context.Context, state *folded, clients []privacy.ClientID) ([]change, error) {
+func (p *preview) changesFor(ctx context.Context, state *CensusState, clients []privacy.ClientID) ([]change, error) {
 	var changes []change
 	for _, client := range clients {
-		if state.before.Regime == state.after.Regime && !p.reach.Touches(client, state.purpose) {
+		if state.Before.Regime == state.After.Regime && !p.reach.Touches(client, state.Purpose) {
 			continue
 		}
 		before, after, err := p.decide(ctx, client, state)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, outcomesDiffer(client, state.purpose, p.asked[state.purpose], before, after)...)
+		changes = append(changes, outcomesDiffer(client, state.Purpose, p.asked[state.Purpose], before, after)...)
 	}
 	return changes, nil
 }
 
-func (p *preview) decide(ctx context.Context, client privacy.ClientID, state *folded) (before, after privacy.Outcome, err error) {
+func (p *preview) decide(ctx context.Context, client privacy.ClientID, state *CensusState) (before, after privacy.Outcome, err error) {
 	input := privacy.DecisionInput{Caller: privacy.InputCaller{Client: client, Roles: []privacy.Role{privacy.RoleConsumer}},
-		Purpose: state.purpose, Attributes: p.asked[state.purpose], Subject: state.before}
+		Purpose: state.Purpose, Attributes: p.asked[state.Purpose], Subject: state.Before}
 	decided, err := p.engine.Evaluate(ctx, p.before.ID, input)
 	if err != nil {
 		return before, after, err
 	}
-	input.Subject = state.after
+	input.Subject = state.After
 	again, err := p.engine.Evaluate(ctx, p.after.ID, input)
 	return decided.Outcome, again.Outcome, err
 }
@@ -162,3 +165,16 @@ func (p *preview) decideAgain(ctx context.Context, decision audit.Decision) ([]c
 	}
 	return outcomesDiffer(input.Caller.Client, input.Purpose, input.Attributes, before, after.Outcome), nil
 }
+
+// inParallel does a piece of work for every index, on all processors.
+func inParallel(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		group.Go(func() error { return work(ctx, i) })
+	}
+	return group.Wait()
+}
+
+// previewSpan is the span of recorded decisions that a preview looks back over.
+func previewSpan(at time.Time, days int) time.Time { return at.AddDate(0, 0, -days) }

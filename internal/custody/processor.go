@@ -114,7 +114,7 @@ func (s *Service) CreateProcessor(ctx context.Context, caller Caller, draft Proc
 		return ProcessorSaved{}, err
 	}
 	var saved ProcessorSaved
-	err = s.writeOnce(ctx, once, &saved, func(tx *store.Tx) error {
+	err = s.WriteOnce(ctx, once, &saved, func(tx *store.Tx) error {
 		saved = ProcessorSaved{ID: p.ID, Version: p.Version, Secret: secret.Text()}
 		if err := tx.InsertProcessor(ctx, p); err != nil {
 			return err
@@ -170,7 +170,7 @@ func (s *Service) RetireProcessor(ctx context.Context, caller Caller, id privacy
 // changeProcessor changes a processor that is in use. The version 0 takes it as it is.
 func (s *Service) changeProcessor(ctx context.Context, caller Caller, action audit.Action, id privacy.ProcessorID, version int64, once Once,
 	change func(tx *store.Tx, p *Processor) error) (saved ProcessorSaved, err error) {
-	err = s.writeOnce(ctx, once, &saved, func(tx *store.Tx) error {
+	err = s.WriteOnce(ctx, once, &saved, func(tx *store.Tx) error {
 		p, err := tx.LockProcessor(ctx, id, version)
 		if err != nil {
 			return err
@@ -243,7 +243,7 @@ func (s *Service) Processor(ctx context.Context, id privacy.ProcessorID) (Proces
 
 // ReplayProcessor has every event after a cursor that the processor wants sent to it, again or for the first time.
 func (s *Service) ReplayProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, cursor EventCursor, once Once) error {
-	return s.writeOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
+	return s.WriteOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
 		at := s.instant()
 		if err := tx.Rewind(ctx, id, int64(cursor)); err != nil {
 			return err
@@ -265,7 +265,7 @@ func (s *Service) Deliveries(ctx context.Context, id privacy.ProcessorID, state 
 
 // RetryDelivery takes up again what was given up.
 func (s *Service) RetryDelivery(ctx context.Context, caller Caller, id privacy.ProcessorID, event [16]byte, once Once) error {
-	return s.writeOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
+	return s.WriteOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
 		at := s.instant()
 		if err := tx.Retry(ctx, id, event, at); err != nil {
 			return err

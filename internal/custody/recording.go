@@ -53,7 +53,7 @@ func (s *Service) putOnLedger(ctx context.Context, r *recording) (Recorded, erro
 	for range publicationRounds {
 		if err := r.prepare(ctx); err != nil {
 			if privacy.KindOf(err) != privacy.KindForbidden {
-				if answered, err := s.answered(ctx, r.once, &r.recorded); answered || err != nil {
+				if answered, err := s.Answered(ctx, r.once, &r.recorded); answered || err != nil {
 					return r.recorded, err // what can no longer be done was done before
 				}
 			}
@@ -89,7 +89,7 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	if r.revision == "" {
 		r.revision, err = s.revision(ctx)
 	} else {
-		err = s.loadRevision(ctx, r.revision)
+		err = s.LoadRevision(ctx, r.revision)
 	}
 	if err == nil && r.operation != "" {
 		err = s.authorise(ctx, r.revision, r.caller.Caller, string(r.operation), r.ref.ID)

@@ -38,7 +38,7 @@ func (s *Service) Replay(ctx context.Context, name audit.EntryName) (*Replayed, 
 	if err != nil {
 		return nil, privacy.Internal(err, "read a recorded decision")
 	}
-	if err := s.loadRevision(ctx, decided.Revision); err != nil {
+	if err := s.LoadRevision(ctx, decided.Revision); err != nil {
 		return nil, err
 	}
 	again, err := s.policy.Evaluate(ctx, decided.Revision, input)

@@ -43,10 +43,10 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 		if err != nil || !published {
 			return err
 		}
-		if err := s.tellOfPublication(ctx, tx, privacy.EventPolicyPublished, revision.ID, at); err != nil {
+		if err := s.TellOfPublication(ctx, tx, privacy.EventPolicyPublished, revision.ID, at); err != nil {
 			return err
 		}
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient, Object: revisionObject(revision.ID)}})
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient, Object: RevisionObject(revision.ID)}})
 		if err != nil {
 			return err
 		}
@@ -64,13 +64,13 @@ func (s *Service) revision(ctx context.Context) (privacy.RevisionID, error) {
 	if err != nil {
 		return "", err
 	}
-	return id, s.loadRevision(ctx, id)
+	return id, s.LoadRevision(ctx, id)
 }
 
-// loadRevision makes sure that a revision is compiled here: another node may have
+// LoadRevision makes sure that a revision is compiled here: another node may have
 // published it, and replay asks for old ones. It is compiled once, however many requests meet it first; they
 // wait, and go on with it or fail.
-func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error {
+func (s *Service) LoadRevision(ctx context.Context, id privacy.RevisionID) error {
 	if s.policy.Loaded(id) {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error
 	if s.policy.Loaded(id) {
 		return nil
 	}
-	revision, err := s.storedRevision(ctx, id)
+	revision, err := s.StoredRevision(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (s *Service) loadRevision(ctx context.Context, id privacy.RevisionID) error
 	return nil
 }
 
-// storedRevision reads a revision that a request needs.
-func (s *Service) storedRevision(ctx context.Context, id privacy.RevisionID) (policy.Revision, error) {
+// StoredRevision reads a revision that a request needs.
+func (s *Service) StoredRevision(ctx context.Context, id privacy.RevisionID) (policy.Revision, error) {
 	revision, err := readRevision(ctx, s.store, id)
 	if privacy.KindOf(err) == privacy.KindInvalid {
 		return policy.Revision{}, errUnusable(err)
@@ -112,9 +112,9 @@ func readRevision(ctx context.Context, db *store.Store, id privacy.RevisionID) (
 	return namedRevision(id, content)
 }
 
-// contentOf reads what a draft holds, and makes sure that it is what the draft's steps are recorded about.
-func contentOf(row *store.PolicyDraft) (policy.Revision, error) {
-	revision, err := namedRevision(row.Revision, row.Content)
+// RevisionOf reads stored content, and makes sure that it is what its name says.
+func RevisionOf(id privacy.RevisionID, content []byte) (policy.Revision, error) {
+	revision, err := namedRevision(id, content)
 	if err != nil {
 		return policy.Revision{}, errUnusable(err)
 	}
@@ -131,6 +131,9 @@ func namedRevision(id privacy.RevisionID, content []byte) (policy.Revision, erro
 	}
 	return revision, nil
 }
+
+// RevisionObject names a revision in the audit log.
+func RevisionObject(id privacy.RevisionID) string { return "revision/" + string(id) }
 
 // errUnusable says that a stored revision is of no use: the caller has done nothing wrong.
 func errUnusable(cause error) error {

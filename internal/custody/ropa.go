@@ -33,7 +33,7 @@ func (s *Service) RecordsOfProcessing(ctx context.Context, at time.Time) (*Recor
 	if err != nil {
 		return nil, err
 	}
-	revision, err := s.storedRevision(ctx, id)
+	revision, err := s.StoredRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}

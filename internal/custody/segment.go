@@ -103,7 +103,7 @@ func (s *Service) PutSegment(ctx context.Context, caller Caller, id SegmentID, s
 	}
 	row := store.Segment{ID: id, Version: seen + 1, Name: draft.Name, Description: draft.Description, Predicate: text, By: caller.Client}
 	var view SegmentView
-	err = s.writeOnce(ctx, once, &view, func(tx *store.Tx) error {
+	err = s.WriteOnce(ctx, once, &view, func(tx *store.Tx) error {
 		row.At = s.instant()
 		view = s.segmentView(&row, predicate)
 		batch, err := s.newBatch(row.At, []audit.Draft{{Action: audit.ActionSegmentWrite, Client: caller.Client, RequestID: caller.Request, Object: segmentObject(&row)}})

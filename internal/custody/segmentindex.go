@@ -300,7 +300,7 @@ func (g *segments) follow(ctx context.Context) (*segmentView, error) {
 
 // purposesKnown has the index built anew when a revision has a purpose that it lacks.
 func (g *segments) purposesKnown(ctx context.Context, revision privacy.RevisionID) error {
-	if err := g.service.loadRevision(ctx, revision); err != nil {
+	if err := g.service.LoadRevision(ctx, revision); err != nil {
 		return err
 	}
 	for purpose := range g.service.policy.Purposes(revision) {

@@ -61,7 +61,7 @@ func (s *Service) RecordSignals(ctx context.Context, caller Caller, id privacy.S
 		return SignalsRecorded{}, errNoSignalRules
 	}
 	var recorded SignalsRecorded
-	err = s.writeOnce(ctx, once, &recorded, func(tx *store.Tx) error {
+	err = s.WriteOnce(ctx, once, &recorded, func(tx *store.Tx) error {
 		w := &signalWrite{service: s, caller: caller, revision: revision, rules: &rules}
 		if err := w.open(ctx, tx, id); err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 // UpdateAttributes changes or deletes fields of one subject and tells which were changed.
 func (s *Service) UpdateAttributes(ctx context.Context, caller Caller, id privacy.SubjectID, fields []ProfileValue, source string, once Once) ([]privacy.AttributeName, error) {
 	var updated []privacy.AttributeName
-	err := s.writeOnce(ctx, once, &updated, func(tx *store.Tx) error {
+	err := s.WriteOnce(ctx, once, &updated, func(tx *store.Tx) error {
 		var err error
 		updated, err = s.updateInside(ctx, tx, caller, id, Profile{Attributes: fields, Source: source}, nil)
 		return err

@@ -9,38 +9,49 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
 
-// A preview asks what a policy decides about everybody. Most people are in the same policy state as many others, so the
-// population is folded into its distinct states, with how many people are in each; only states are decided on. Memory
-// is bounded by the states, not the people.
+// A census tells in which policy states people are. Most are in the same state as many others, so the population is
+// folded into its distinct states, with how many people are in each: whoever tries a policy decides on states. Memory is
+// bounded by the states, not the people, and nothing leaves but the coarse [privacy.SubjectState].
 
-// foldedKey is a purpose and a policy state under two revisions, which may put people under different laws.
-type foldedKey struct {
+// CensusQuestion is what a census is asked: for purposes, under two revisions that an engine has loaded, which may put
+// people under different laws.
+type CensusQuestion struct {
+	At            time.Time
+	Purposes      []privacy.PurposeName
+	Policy        *policy.Engine
+	Before, After privacy.RevisionID
+}
+
+// Census is everybody, folded.
+type Census struct {
+	People int
+	States []*CensusState
+}
+
+// CensusState is a distinct state for a purpose, under each revision, and how many people are in it.
+type CensusState struct {
+	Purpose       privacy.PurposeName
+	Before, After privacy.SubjectState
+	People        int
+}
+
+// censusKey tells states apart.
+type censusKey struct {
 	purpose privacy.PurposeName
 	state   stateKey
 	after   privacy.Regime
 }
 
-// folded is a distinct state.
-type folded struct {
-	purpose       privacy.PurposeName
-	before, after privacy.SubjectState
-	people        int
-}
-
-// population is everybody, folded.
-type population struct {
-	people int
-	states []*folded
-}
-
 // folding folds one part of the population at a time.
 type folding struct {
-	preview  *preview
-	states   map[foldedKey]*folded
+	service  *Service
+	question *CensusQuestion
+	states   map[censusKey]*CensusState
 	laws     map[residence][2]privacy.Regime
 	consents map[privacy.PurposeName]store.ConsentState
 	people   int
@@ -49,13 +60,13 @@ type folding struct {
 // keptLaws bounds how many residences a folding remembers the laws of.
 const keptLaws = 10_000
 
-// fold reads the population, as many parts at a time as there are processors.
-func (p *preview) fold(ctx context.Context) (*population, error) {
+// Census reads the population, as many parts at a time as there are processors.
+func (s *Service) Census(ctx context.Context, question CensusQuestion) (*Census, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	ranges := make(chan store.SubjectRange)
 	group.Go(func() error {
 		defer close(ranges)
-		for next, err := range p.service.store.SubjectRanges(ctx) {
+		for next, err := range s.store.SubjectRanges(ctx) {
 			if err != nil {
 				return err
 			}
@@ -69,7 +80,7 @@ func (p *preview) fold(ctx context.Context) (*population, error) {
 	})
 	parts := make([]*folding, runtime.GOMAXPROCS(0)+1) // one more, because PostgreSQL and the keys take turns
 	for i := range parts {
-		parts[i] = &folding{preview: p, states: make(map[foldedKey]*folded), laws: make(map[residence][2]privacy.Regime), consents: make(map[privacy.PurposeName]store.ConsentState)}
+		parts[i] = &folding{service: s, question: &question, states: make(map[censusKey]*CensusState), laws: make(map[residence][2]privacy.Regime), consents: make(map[privacy.PurposeName]store.ConsentState)}
 		group.Go(func() error {
 			for next := range ranges {
 				if err := parts[i].read(ctx, next); err != nil {
@@ -86,17 +97,17 @@ func (p *preview) fold(ctx context.Context) (*population, error) {
 }
 
 // joined brings the foldings together.
-func joined(parts []*folding) *population {
-	whole := &population{}
-	states := make(map[foldedKey]*folded)
+func joined(parts []*folding) *Census {
+	whole := &Census{}
+	states := make(map[censusKey]*CensusState)
 	for _, part := range parts {
-		whole.people += part.people
+		whole.People += part.people
 		for key, state := range part.states {
 			if have, ok := states[key]; ok {
-				have.people += state.people
+				have.People += state.People
 			} else {
 				states[key] = state
-				whole.states = append(whole.states, state)
+				whole.States = append(whole.States, state)
 			}
 		}
 	}
@@ -104,7 +115,7 @@ func joined(parts []*folding) *population {
 }
 
 func (f *folding) read(ctx context.Context, in store.SubjectRange) error {
-	for person, err := range f.preview.service.store.Population(ctx, in) {
+	for person, err := range f.service.store.Population(ctx, in) {
 		if err == nil {
 			err = f.add(ctx, person)
 		}
@@ -117,7 +128,7 @@ func (f *folding) read(ctx context.Context, in store.SubjectRange) error {
 
 // add folds one person in. Somebody whose key is gone is nobody any more.
 func (f *folding) add(ctx context.Context, person *store.Person) error {
-	s := f.preview.service
+	s := f.service
 	key, err := s.keyring.Subject(ctx, person.Subject.ID, person.Subject.Slot)
 	if errors.Is(err, keyring.ErrPunctured) {
 		return nil
@@ -129,18 +140,18 @@ func (f *folding) add(ctx context.Context, person *store.Person) error {
 	if err != nil {
 		return err
 	}
-	home := s.residence(st, f.preview.at)
+	home := s.residence(st, f.question.At)
 	laws := f.lawsOf(home)
 	clear(f.consents)
 	for i := range person.Consents {
 		f.consents[person.Consents[i].Purpose] = person.Consents[i]
 	}
-	for _, purpose := range f.preview.purposes {
+	for _, purpose := range f.question.Purposes {
 		consent, given := f.consents[purpose]
 		if !given {
 			consent.Status = privacy.ConsentNone
 		}
-		f.count(purpose, home.state(purpose, person.Subject.Standing, consent, f.preview.at), laws)
+		f.count(purpose, home.state(purpose, person.Subject.Standing, consent, f.question.At), laws)
 	}
 	f.people++
 	return nil
@@ -149,8 +160,8 @@ func (f *folding) add(ctx context.Context, person *store.Person) error {
 func (f *folding) lawsOf(home residence) [2]privacy.Regime {
 	laws, known := f.laws[home]
 	if !known {
-		engine := f.preview.engine
-		laws = [2]privacy.Regime{home.regimeUnder(engine, f.preview.before.ID), home.regimeUnder(engine, f.preview.after.ID)}
+		q := f.question
+		laws = [2]privacy.Regime{home.regimeUnder(q.Policy, q.Before), home.regimeUnder(q.Policy, q.After)}
 		if len(f.laws) >= keptLaws {
 			clear(f.laws)
 		}
@@ -161,25 +172,12 @@ func (f *folding) lawsOf(home residence) [2]privacy.Regime {
 
 func (f *folding) count(purpose privacy.PurposeName, state privacy.SubjectState, laws [2]privacy.Regime) {
 	state.Regime = laws[0]
-	key := foldedKey{purpose, newStateKey(state), laws[1]}
+	key := censusKey{purpose, newStateKey(state), laws[1]}
 	if have, ok := f.states[key]; ok {
-		have.people++
+		have.People++
 		return
 	}
 	after := state
 	after.Regime = laws[1]
-	f.states[key] = &folded{purpose: purpose, before: state, after: after, people: 1}
+	f.states[key] = &CensusState{Purpose: purpose, Before: state, After: after, People: 1}
 }
-
-// inParallel does a piece of work for every index, on all processors.
-func inParallel(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range n {
-		group.Go(func() error { return work(ctx, i) })
-	}
-	return group.Wait()
-}
-
-// previewSpan is the span of recorded decisions that a preview looks back over.
-func previewSpan(at time.Time, days int) time.Time { return at.AddDate(0, 0, -days) }
