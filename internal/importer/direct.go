@@ -113,10 +113,14 @@ func (s *Stored) consented(err error) error {
 	switch kind := privacy.KindOf(err); {
 	case privacy.CodeOf(err) == "unknown_purpose":
 		return privacy.Invalid("unknown_purpose", "a consent in the mapping is for a purpose that the policy in force does not have")
-	case kind == privacy.KindInvalid, kind == privacy.KindNotFound, kind == privacy.KindConflict:
+	case kind == privacy.KindInvalid, kind == privacy.KindNotFound, kind == privacy.KindConflict, aboutOne(err):
 		s.Err = err
 		return nil
 	default:
 		return err
 	}
 }
+
+// aboutOne tells a limit on how often one person is asked from one on how fast the vault is: sending everything again
+// until the first is over would hold up all others until tomorrow.
+func aboutOne(err error) bool { return privacy.CodeOf(err) == "too_many_confirmations" }
