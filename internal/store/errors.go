@@ -21,6 +21,7 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlock             = "40P01"
 	codeReadOnly             = "25006" // the primary has become a replica
+	codeLockTimeout          = "55P03"
 )
 
 // awayClasses are those in which the server, not the statement, is at fault: connection, log-in,

@@ -2,12 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"io/fs"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver goose needs
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib" // the database/sql driver goose needs
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
@@ -24,18 +24,43 @@ type Migration struct {
 	AppliedAt time.Time `json:"applied_at,omitzero"`
 }
 
-// Migrate brings the schema up to date. Several nodes may call it at once: an advisory lock lets one
-// at a time through. Migrations only go forward.
+const (
+	// lockWithin is how long a migration waits for a table that is in use. Whatever comes after it waits behind it, so
+	// it is also how long a service can be held up, and a migration that has waited that long begins again later.
+	lockWithin   = 2 * time.Second
+	lockPause    = time.Second // for those who waited behind
+	lockAttempts = 200         // ten minutes
+)
+
+// Migrate brings the schema up to date, while the service is running. Several nodes may call it at once: an advisory
+// lock lets one at a time through. Migrations only go forward.
 func Migrate(ctx context.Context, url string) error {
 	if err := migrateJobs(ctx, url); err != nil {
 		return err
 	}
 	return withProvider(url, func(p *goose.Provider) error {
-		if _, err := p.Up(ctx); err != nil {
-			return privacy.Unavailable(err, "migration_failed", "the schema could not be brought up to date")
+		for attempt := 1; ; attempt++ {
+			_, err := p.Up(ctx)
+			if err == nil {
+				return nil
+			}
+			if sqlState(err) != codeLockTimeout || attempt == lockAttempts || !pause(ctx, lockPause) {
+				return privacy.Unavailable(err, "migration_failed", "the schema could not be brought up to date")
+			}
 		}
-		return nil
 	})
+}
+
+// pause reports false when the context ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Migrations lists every step with the time it was applied, zero when it is pending.
@@ -55,10 +80,12 @@ func Migrations(ctx context.Context, url string) ([]Migration, error) {
 }
 
 func withProvider(url string, use func(*goose.Provider) error) error {
-	db, err := sql.Open("pgx", url)
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return privacy.Invalid("invalid_database_url", "DATABASE_URL is not a PostgreSQL connection string")
 	}
+	config.RuntimeParams["lock_timeout"] = milliseconds(lockWithin)
+	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }()
 	steps, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -9,12 +9,16 @@ CREATE TABLE revision (
     created_at  timestamptz NOT NULL
 );
 
--- Publications in order: the revision in force is that of the highest number.
+-- Publications in order: the revision in force is that of the highest number. Why, with what, and by whose leave it was
+-- put in force is absent for the built-in one.
 CREATE TABLE publication (
     number       bigint PRIMARY KEY CHECK (number > 0),
     revision_id  text NOT NULL REFERENCES revision,
     published_by text NOT NULL,
-    published_at timestamptz NOT NULL
+    published_at timestamptz NOT NULL,
+    draft_id     uuid,
+    approved_by  text,
+    reason       text
 );
 
 GRANT SELECT, INSERT ON revision, publication TO consentry_app;

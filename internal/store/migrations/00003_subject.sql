@@ -6,13 +6,16 @@
 -- A slot is never given out twice, not even when a transaction rolls back.
 CREATE SEQUENCE subject_key_slot AS bigint MINVALUE 0 START 0;
 
+-- What holds for a subject beside their consent for single purposes (objections and signals, in the form of privacy.Standing)
+-- lies in this row, because every decision reads it.
 CREATE TABLE subject (
     subject_id uuid PRIMARY KEY,
     key_slot   bigint NOT NULL CHECK (key_slot >= 0),
     version    bigint NOT NULL CHECK (version BETWEEN 1 AND 4294967295),
     state      bytea NOT NULL,
     created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL
+    updated_at timestamptz NOT NULL,
+    standing   jsonb NOT NULL DEFAULT '{}'
 );
 
 -- Found by blind index. No foreign key: it is spread by blind_index, not by subject.

@@ -22,19 +22,7 @@ CREATE TABLE notice_draft (
     updated_at timestamptz NOT NULL
 );
 
--- What a record says of the notice and the language it was shown in; the SHA-256 commitment to its evidence; and the
--- chain: the hash of the record before (zeros for the first that is chained) and its own. Records from before this
--- migration have no hash, and the chain of their ledger begins with the first that has.
-ALTER TABLE consent_record
-    ADD COLUMN notice_id text NOT NULL DEFAULT '',
-    ADD COLUMN notice_version integer NOT NULL DEFAULT 0,
-    ADD COLUMN notice_hash bytea,
-    ADD COLUMN locale text NOT NULL DEFAULT '',
-    ADD COLUMN evidence_hash bytea,
-    ADD COLUMN prev_hash bytea,
-    ADD COLUMN hash bytea;
-
--- The evidence itself, sealed under the subject's key. It is apart from the record, which holds but the commitment, so that it can be
+-- The evidence of a consent, sealed under the subject's key. It is apart from the record, which holds but the commitment, so that it can be
 -- sealed anew under another key and the record stays what it was.
 CREATE TABLE consent_evidence (
     subject_id uuid NOT NULL,

@@ -9,8 +9,5 @@ CREATE TABLE consent_receipt (
     PRIMARY KEY (subject_id, record_id)
 ) WITH (toast_tuple_target = 8160);
 
--- A receipt is asked for by the name of its record alone.
-CREATE INDEX consent_record_name ON consent_record (record_id);
-
 GRANT SELECT, INSERT ON consent_receipt TO consentry_app;
 GRANT SELECT ON consent_receipt TO consentry_reader;

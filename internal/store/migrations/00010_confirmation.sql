@@ -1,10 +1,4 @@
 -- +goose Up
--- A grant may wait for the person to confirm it through a link they are sent (double opt-in). The record says so, and
--- the record of the confirmation names the one that it confirms.
-ALTER TABLE consent_record ADD COLUMN confirm_by text NOT NULL DEFAULT '';
-ALTER TABLE consent_record ADD COLUMN confirms uuid;
-ALTER TABLE consent_record ADD CONSTRAINT consent_record_confirm_by_check CHECK (confirm_by IN ('', 'email', 'sms')) NOT VALID;
-
 -- What a link must prove. Of its secret only a keyed hash is kept.
 CREATE TABLE confirmation (
     subject_id  uuid NOT NULL,

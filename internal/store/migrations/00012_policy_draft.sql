@@ -1,9 +1,4 @@
 -- +goose Up
--- What an entry was about when it is no subject (a draft, a revision), and which of the people who
--- work through one client it was. Empty for most entries, so neither costs a disclosure anything.
-ALTER TABLE audit_entry ADD COLUMN object text, ADD COLUMN actor text;
-CREATE INDEX audit_entry_object ON audit_entry (object COLLATE "C", batch_id) WHERE object IS NOT NULL;
-
 -- A draft of a policy. Its content is the canonical JSON of a revision, complete at all times: what is
 -- submitted, approved and published is this very text. People stand in it as keyed hashes. The version
 -- counts the changes, so that nobody writes over what they have not seen.
@@ -35,9 +30,6 @@ CREATE TABLE policy_draft (
     CHECK (state NOT IN ('approved', 'published') OR reviewer IS NOT NULL AND NOT reviewer = ANY (editors))
 );
 CREATE INDEX policy_draft_created ON policy_draft (created_at, draft_id);
-
--- Why, with what, and by whose leave a revision was put in force; absent for the built-in one.
-ALTER TABLE publication ADD COLUMN draft_id uuid, ADD COLUMN approved_by text, ADD COLUMN reason text;
 
 GRANT SELECT, INSERT, UPDATE ON policy_draft TO consentry_app;
 GRANT SELECT ON policy_draft TO consentry_reader;
