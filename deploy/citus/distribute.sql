@@ -45,6 +45,7 @@ SELECT create_distributed_table('erasure', 'subject_id', colocate_with => 'subje
 SELECT create_distributed_table('identifier', 'blind_index', shard_count => 32, colocate_with => 'none');
 SELECT create_distributed_table('suppression', 'hash', shard_count => 32, colocate_with => 'none');
 SELECT create_distributed_table('audit_entry', 'batch_id', shard_count => 32, colocate_with => 'none');
+SELECT create_distributed_table('audit_run', 'batch_id', colocate_with => 'audit_entry');
 
 -- Writing to it makes a transaction that touches coordinator and workers commit in two phases.
 SELECT citus_add_local_table_to_metadata('commit_marker');

@@ -121,7 +121,7 @@ func TestDiscloseAmongTheErasedAndTheUnknown(t *testing.T) {
 			}
 		}
 	}
-	if n := v.count(`SELECT count(*) FROM audit_entry WHERE action = 'disclosure'`); n != len(ids) {
+	if n := v.count(`SELECT count(*) FROM audit_trail WHERE action = 'disclosure'`); n != len(ids) {
 		t.Errorf("%d entries for %d subjects", n, len(ids))
 	}
 	_, err = v.UpdateAttributes(t.Context(), steward, ids[2], nil, "test", custody.Once{})
@@ -165,7 +165,7 @@ func TestDiscloseAThousandForAFewEvaluations(t *testing.T) {
 	if released < 10 || released > 500 {
 		t.Errorf("%d of 1,000 were released", released)
 	}
-	if n := v.count(`SELECT count(DISTINCT subject_id) FROM audit_entry WHERE action = 'disclosure'`); n != len(ids) {
+	if n := v.count(`SELECT count(DISTINCT subject_id) FROM audit_trail WHERE action = 'disclosure'`); n != len(ids) {
 		t.Errorf("an answer about %d people has %d of them on record", len(ids), n)
 	}
 	_, err = v.ask([]privacy.AttributeName{"given_name"}, append(ids, privacy.SubjectID{1})...)
@@ -326,7 +326,7 @@ func TestDiscloseRefusals(t *testing.T) {
 	}
 	_, err := v.Disclose(t.Context(), steward, custody.Request{Purpose: marketing, Attributes: email, Subjects: subject})
 	wantCode(t, err, privacy.KindForbidden, "not_allowed")
-	if n := v.count(`SELECT count(*) FROM audit_entry WHERE action = 'disclosure'`); n != 0 {
+	if n := v.count(`SELECT count(*) FROM audit_trail WHERE action = 'disclosure'`); n != 0 {
 		t.Errorf("%d refused calls are on record as disclosures", n)
 	}
 }

@@ -79,7 +79,7 @@ func (v *vault) modes(q question, attributes []privacy.AttributeName, ids []priv
 	if _, err := v.Disclose(v.t.Context(), custody.Caller{Caller: privacy.Caller{Client: q.client, Roles: []privacy.Role{privacy.RoleConsumer}}, Request: mark}, request); err != nil {
 		v.t.Fatal(err)
 	}
-	rows, err := v.owner.Query(v.t.Context(), `SELECT e.subject_id, d.outcome FROM audit_entry e JOIN decision d ON d.hash = e.decision_hash WHERE e.request_id = $1`, mark)
+	rows, err := v.owner.Query(v.t.Context(), `SELECT e.subject_id, d.outcome FROM audit_trail e JOIN decision d ON d.hash = e.decision_hash WHERE e.request_id = $1`, mark)
 	if err != nil {
 		v.t.Fatal(err)
 	}

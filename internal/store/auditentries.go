@@ -22,10 +22,17 @@ type AuditFilter struct {
 	Since, Until time.Time
 	Before       audit.EntryName // only entries older than this one
 	Limit        int
-	Within       int // how many entries to look through at most by client or purpose; 0: 50,000
+	Within       int // how many rows to look through at most by client or purpose; 0: 50,000
+
+	from audit.EntryName // only this one and newer ones
 }
 
-const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, coalesce(object, ''), coalesce(actor, '') FROM audit_entry`
+const entryColumnNames = `batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes, coalesce(object, ''), coalesce(actor, '')`
+
+// selectEntries reads entries wherever they are kept.
+const selectEntries = `SELECT ` + entryColumnNames + ` FROM audit_trail`
+
+const newestFirst = ` ORDER BY batch_id DESC, id DESC`
 
 // AuditEntries lists entries, newest first, and says before which one to go on: the zero name when there are no more.
 //
@@ -33,17 +40,14 @@ const selectEntries = `SELECT batch_id, id, at, action, client, request_id, subj
 // by these: every disclosure would pay for it, and a log is mostly read by subject or by time. So the newest entries
 // are looked through instead, a bounded number at a time however rare what is asked for, and however long the log.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) (entries []audit.Entry, next audit.EntryName, err error) {
-	where, args := f.conditions()
 	if f.scans() {
 		if next, err = s.lookedThrough(ctx, f); err != nil {
 			return nil, next, err
 		}
-		if !next.IsZero() {
-			args = append(args, [16]byte(next.BatchID), next.ID)
-			where += ` AND (batch_id, id) >= ($` + strconv.Itoa(len(args)-1) + `, $` + strconv.Itoa(len(args)) + `)`
-		}
+		f.from = next
 	}
-	rows, err := s.pool.Query(ctx, selectEntries+where+` ORDER BY batch_id DESC, id DESC LIMIT `+strconv.Itoa(f.Limit), args...)
+	sql, args := f.list()
+	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, next, wrap(err, "list audit entries")
 	}
@@ -53,7 +57,7 @@ func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) (entries []audi
 	return entries, next, wrap(err, "list audit entries")
 }
 
-// lookThrough is how many entries are looked through for one page: tens of milliseconds' worth.
+// lookThrough is how many rows are looked through for one page: tens of milliseconds' worth.
 const lookThrough = 50_000
 
 // scans reports whether no index leads to what is asked for.
@@ -68,8 +72,11 @@ func (s *Store) lookedThrough(ctx context.Context, f AuditFilter) (last audit.En
 		most = lookThrough
 	}
 	f.Client, f.Purpose = "", ""
-	where, args := f.conditions()
-	err = s.pool.QueryRow(ctx, `SELECT batch_id, id FROM audit_entry`+where+` ORDER BY batch_id DESC, id DESC LIMIT 1 OFFSET `+strconv.Itoa(most-1), args...).
+	conditions := f.conditions()
+	offset := ` LIMIT 1 OFFSET ` + strconv.Itoa(most-1)
+	err = s.pool.QueryRow(ctx, `SELECT batch_id, id FROM (
+			(SELECT batch_id, id FROM audit_entry`+where(conditions.singles)+newestFirst+offset+`) UNION ALL (SELECT batch_id, id FROM audit_run`+where(conditions.runs)+newestFirst+offset+`)
+		) last`+newestFirst+` LIMIT 1`, conditions.args...).
 		Scan((*[16]byte)(&last.BatchID), &last.ID)
 	if isNoRows(err) {
 		return audit.EntryName{}, nil
@@ -77,44 +84,87 @@ func (s *Store) lookedThrough(ctx context.Context, f AuditFilter) (last audit.En
 	return last, wrap(err, "list audit entries")
 }
 
-// conditions gives the WHERE clause for the fields that are set, and its arguments: statements are
-// planned once for all arguments, so what is not asked about must not be in them.
-func (f *AuditFilter) conditions() (where string, args []any) {
-	var parts []string
-	add := func(condition string, values ...any) {
-		for _, value := range values {
-			args = append(args, value)
-			condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1)
-		}
-		parts = append(parts, condition)
+// list gives the statement that lists the newest entries, and its arguments. It takes as many single entries as asked for, and as
+// many runs as can be needed: of each comes at least one entry when a subject is asked about, and at least
+// runEntries otherwise, but for those that a page begins or ends in.
+func (f *AuditFilter) list() (sql string, args []any) {
+	c, limit := f.conditions(), ` LIMIT `+strconv.Itoa(f.Limit)
+	singles := `SELECT ` + entryColumnNames + ` FROM audit_entry` + where(c.singles) + newestFirst + limit
+	if f.Object != "" { // no run has one
+		return singles, c.args
 	}
-	if !f.Subject.IsZero() {
-		add("subject_id = ?", [16]byte(f.Subject))
+	runs := f.Limit
+	if f.Subject.IsZero() {
+		runs = f.Limit/runEntries + 2
 	}
+	return `SELECT * FROM ((` + singles + `) UNION ALL (
+		SELECT r.batch_id, (r.id + e.n - 1)::integer, r.at, r.action, r.client, r.request_id, e.subject_id, r.purpose, r.decisions[e.decided], r.roles, r.attributes, '', ''
+		FROM (SELECT * FROM audit_run` + where(c.runs) + newestFirst + ` LIMIT ` + strconv.Itoa(runs) + `) r, unnest(r.subject_ids, r.decided) WITH ORDINALITY AS e (subject_id, decided, n)` +
+		where(c.inRuns) + `)) every` + newestFirst + limit, c.args
+}
+
+// auditConditions are what single entries, runs, and the entries in a run have to fulfil, over the same arguments.
+type auditConditions struct {
+	singles, runs, inRuns []string
+	args                  []any
+}
+
+// argument adds an argument and gives its placeholder.
+func (c *auditConditions) argument(value any) string {
+	c.args = append(c.args, value)
+	return "$" + strconv.Itoa(len(c.args))
+}
+
+func (c *auditConditions) both(condition string) {
+	c.singles, c.runs = append(c.singles, condition), append(c.runs, condition)
+}
+
+// conditions leaves out what is not asked about: statements are planned once for all arguments.
+func (f *AuditFilter) conditions() (c auditConditions) {
 	if f.Client != "" {
-		add("client = ?", f.Client)
+		c.both("client = " + c.argument(f.Client))
 	}
 	if f.Purpose != "" {
-		add("purpose = ?", f.Purpose)
-	}
-	if f.Object != "" {
-		// All of a draft's entries, whichever content they name after the "@": what follows it is 'A'.
-		add(`object COLLATE "C" >= ? AND object COLLATE "C" < ?`, f.Object, f.Object+"A")
+		c.both("purpose = " + c.argument(f.Purpose))
 	}
 	// Batches are named by about when they were written (UUIDv7), which lets the primary key narrow times down.
 	if !f.Since.IsZero() {
-		add("at >= ? AND batch_id >= ?", f.Since, batchesFrom(f.Since.Add(-batchSlack)))
+		c.both("at >= " + c.argument(f.Since) + " AND batch_id >= " + c.argument(batchesFrom(f.Since.Add(-batchSlack))))
 	}
 	if !f.Until.IsZero() {
-		add("at < ? AND batch_id < ?", f.Until, batchesFrom(f.Until.Add(batchSlack)))
+		c.both("at < " + c.argument(f.Until) + " AND batch_id < " + c.argument(batchesFrom(f.Until.Add(batchSlack))))
 	}
+	if !f.Subject.IsZero() {
+		subject := c.argument([16]byte(f.Subject))
+		c.singles, c.runs, c.inRuns = append(c.singles, "subject_id = "+subject), append(c.runs, "subject_ids @> ARRAY["+subject+"::uuid]"), append(c.inRuns, "e.subject_id = "+subject)
+	}
+	if f.Object != "" {
+		// All of a draft's entries, whichever content they name after the "@": what follows it is 'A'.
+		c.singles = append(c.singles, `object COLLATE "C" >= `+c.argument(f.Object)+` AND object COLLATE "C" < `+c.argument(f.Object+"A"))
+	}
+	f.page(&c)
+	return c
+}
+
+// page keeps to the entries of a page. It may begin and end within a run.
+func (f *AuditFilter) page(c *auditConditions) {
 	if !f.Before.IsZero() {
-		add("(batch_id, id) < (?, ?)", [16]byte(f.Before.BatchID), f.Before.ID)
+		before := "(" + c.argument([16]byte(f.Before.BatchID)) + ", " + c.argument(f.Before.ID) + ")"
+		c.both("(batch_id, id) < " + before)
+		c.inRuns = append(c.inRuns, "(r.batch_id, r.id + e.n - 1) < "+before)
 	}
-	if len(parts) > 0 {
-		where = " WHERE " + strings.Join(parts, " AND ")
+	if !f.from.IsZero() {
+		batch := c.argument([16]byte(f.from.BatchID))
+		from := "(" + batch + ", " + c.argument(f.from.ID) + ")"
+		c.singles, c.runs, c.inRuns = append(c.singles, "(batch_id, id) >= "+from), append(c.runs, "batch_id >= "+batch), append(c.inRuns, "(r.batch_id, r.id + e.n - 1) >= "+from)
 	}
-	return where, args
+}
+
+func where(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(conditions, " AND ")
 }
 
 // batchSlack is how far the name of a batch may be from the times of its entries: clocks differ, and

@@ -45,6 +45,16 @@ func TestAuditEntriesFilterAndPage(t *testing.T) {
 			}
 			drafts = append(drafts, draft)
 		}
+		if n%3 == 0 { // and a run, between single ones
+			for i := range 16 + n {
+				draft := audit.Draft{At: at, Action: audit.ActionDisclosure, Client: clients[n%3], Subject: subjects[i%3], Purpose: purposes[n%2], RequestID: "run"}
+				if i%4 != 0 {
+					draft.Decision = decision.Hash()
+				}
+				drafts = append(drafts, draft)
+			}
+			drafts = append(drafts, audit.Draft{At: at, Action: audit.ActionDisclosure, Client: "crm"})
+		}
 		all = append(all, db.commit(at, drafts, decision).Entries...)
 	}
 	slices.SortFunc(all, func(a, b audit.Entry) int {

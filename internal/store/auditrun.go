@@ -9,17 +9,15 @@ import (
 	"github.com/consentry/consentry/internal/audit"
 )
 
-// A disclosure about many subjects leaves as many entries, which differ in the subject and the decision alone. What they
-// share travels once: both sides spend more on the repeated columns than on the rows.
+// A disclosure about many subjects leaves as many entries, which differ in the subject and the decision alone. They are
+// written as one row: both sides would spend more on a thousand rows than on all the rest of the disclosure.
 
-// runEntries is how many alike entries are worth a statement of their own.
+// runEntries is how many alike entries are worth a row of their own kind.
 const runEntries = 16
 
-// insertRun inserts entries that share all but the subject and the decision, numbered on from $2.
 const insertRun = `
-	INSERT INTO audit_entry (batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes)
-	SELECT $1, ($2::bigint + e.n - 1)::integer, $3, $4, $5, $6, e.subject_id, $7, e.decision_hash, string_to_array($8, ','), string_to_array($9, ',')
-	FROM unnest($10::uuid[], $11::bytea[]) WITH ORDINALITY AS e (subject_id, decision_hash, n)`
+	INSERT INTO audit_run (batch_id, id, at, action, client, request_id, purpose, roles, attributes, subject_ids, decided, decisions)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, string_to_array($8, ','), string_to_array($9, ','), $10, $11, $12)`
 
 // queueRuns queues the runs among the entries, and gives the entries that are in none.
 func queueRuns(statements *pgx.Batch, entries []audit.Entry) (others []audit.Entry) {
@@ -56,8 +54,28 @@ func alike(a, b *audit.Entry) bool {
 
 func queueRun(statements *pgx.Batch, run []audit.Entry) {
 	e := &run[0]
-	statements.Queue(insertRun, [16]byte(e.Name.BatchID), int64(e.Name.ID), e.At, string(e.Action), string(e.Client), string(e.RequestID),
-		string(e.Purpose), joinNames(e.Roles), joinNames(e.Attributes), subjectsOf(run), decisionsOf(run))
+	decided, decisions := decisionPlaces(run)
+	statements.Queue(insertRun, [16]byte(e.Name.BatchID), e.Name.ID, e.At, string(e.Action), string(e.Client), string(e.RequestID),
+		string(e.Purpose), joinNames(e.Roles), joinNames(e.Attributes), subjectsOf(run), decided, decisions)
+}
+
+// decisionPlaces gives the distinct decisions of a run, and for each entry the place of its own among them: counted from 1, 0
+// for none.
+func decisionPlaces(run []audit.Entry) (places []int16, decisions [][]byte) {
+	places, decisions = make([]int16, len(run)), [][]byte{}
+	known := make(map[audit.Hash]int16)
+	for i := range run {
+		hash := run[i].Decision
+		if hash == (audit.Hash{}) {
+			continue
+		}
+		if known[hash] == 0 {
+			decisions = append(decisions, hash[:])
+			known[hash] = int16(len(decisions)) //nolint:gosec // a batch has at most a few thousand entries
+		}
+		places[i] = known[hash]
+	}
+	return places, decisions
 }
 
 // subjectsOf is the subjects of entries as uuid[].

@@ -103,7 +103,12 @@ func (s *Store) auditLeaves(ctx context.Context, after, size int64) ([]leafRow, 
 	found, err := pgx.CollectRows(rows, scanEntry)
 	entries := make(map[audit.EntryName]*audit.Draft, len(found))
 	for i := range found {
-		entries[found[i].Name] = &found[i].Draft
+		name := found[i].Name
+		if entries[name] != nil { // kept twice, in a run and beside it: which one is right cannot be told, so neither is
+			entries[name] = &audit.Draft{}
+			continue
+		}
+		entries[name] = &found[i].Draft
 	}
 	return leaves, entries, wrap(err, "read the log")
 }

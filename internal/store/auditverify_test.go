@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -87,6 +88,48 @@ func TestAuditFindsTampering(t *testing.T) {
 				}
 			}
 			t.Errorf("no %s among %+v", c.found, report.Findings)
+		})
+	}
+}
+
+// Entries that are kept as a run are no less safe than single ones.
+func TestAuditFindsTamperingWithARun(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tamper string
+		found  audit.FindingKind
+	}{
+		"a changed client":      {`UPDATE audit_run SET client = 'nobody'`, audit.FoundChanged},
+		"an exchanged subject":  {`UPDATE audit_run SET subject_ids[3] = subject_ids[4]`, audit.FoundChanged},
+		"an exchanged decision": {`UPDATE audit_run SET decided[2] = 2`, audit.FoundChanged},
+		"a removed entry":       {`UPDATE audit_run SET subject_ids = subject_ids[1:19], decided = decided[1:19]`, audit.FoundRemoved},
+		"a removed run":         {`DELETE FROM audit_run`, audit.FoundRemoved},
+		"an added entry":        {`UPDATE audit_run SET subject_ids = subject_ids || subject_ids[1], decided = decided || 1::smallint`, audit.FoundInserted},
+		"an entry kept twice": {`INSERT INTO audit_entry (batch_id, id, at, action, client, request_id, subject_id, purpose, decision_hash, roles, attributes)
+			SELECT batch_id, 5, at, action, 'planted', request_id, subject_id, purpose, decision_hash, roles, attributes FROM audit_trail WHERE id = 5`, audit.FoundChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := setup(t)
+			n := newNotary(t)
+			one, two := audit.Decision{Revision: "r", Input: []byte(`1`), Outcome: []byte(`{}`)}, audit.Decision{Revision: "r", Input: []byte(`2`), Outcome: []byte(`{}`)}
+			drafts := make([]audit.Draft, 20)
+			for i := range drafts {
+				drafts[i] = audit.Draft{Action: audit.ActionDisclosure, Client: "crm-mailer", Subject: privacy.SubjectID{byte(i + 1)}, Decision: one.Hash()}
+				if i > 9 {
+					drafts[i].Decision = two.Hash()
+				}
+			}
+			db.commit(start, drafts, one, two)
+			db.sequence(n, 10)
+			if report := db.verify(n, nil); !report.OK() || report.Size != 20 || report.Decisions != 2 {
+				t.Fatalf("before: %+v", report)
+			}
+			db.exec(c.tamper)
+			report := db.verify(n, nil)
+			if !slices.ContainsFunc(report.Findings, func(f audit.Finding) bool { return f.Kind == c.found }) {
+				t.Errorf("no %s among %+v", c.found, report.Findings)
+			}
 		})
 	}
 }

@@ -24,10 +24,10 @@ type RecordedDecision struct {
 // times leave the span open.
 func (s *Store) RecordedDecisions(ctx context.Context, since, until time.Time) iter.Seq2[RecordedDecision, error] {
 	return func(yield func(RecordedDecision, error) bool) {
-		where, args := recordedIn(since, until)
+		span, args := recordedIn(since, until)
 		rows, err := s.pool.Query(ctx, `
 			SELECT g.decision_hash, g.entries, g.entry, d.revision_id, d.input, d.outcome
-			FROM (SELECT decision_hash, count(*) AS entries, min(batch_id::text || '.' || id) AS entry FROM audit_entry`+where+` GROUP BY decision_hash) g
+			FROM (SELECT decision_hash, count(*) AS entries, min(batch_id::text || '.' || id) AS entry FROM audit_trail`+span+` GROUP BY decision_hash) g
 			LEFT JOIN decision d ON d.hash = g.decision_hash
 			ORDER BY d.revision_id, g.decision_hash`, args...)
 		if err != nil {
@@ -48,13 +48,10 @@ func (s *Store) RecordedDecisions(ctx context.Context, since, until time.Time) i
 }
 
 // recordedIn selects the entries of a span that refer to a decision.
-func recordedIn(since, until time.Time) (where string, args []any) {
+func recordedIn(since, until time.Time) (clause string, args []any) {
 	filter := AuditFilter{Since: since, Until: until}
-	where, args = filter.conditions()
-	if where == "" {
-		return " WHERE decision_hash IS NOT NULL", nil
-	}
-	return where + " AND decision_hash IS NOT NULL", args
+	c := filter.conditions()
+	return where(append(c.singles, "decision_hash IS NOT NULL")), c.args
 }
 
 func scanRecorded(row pgx.Row) (RecordedDecision, error) {
@@ -95,7 +92,7 @@ func (s *Store) PeopleByDecision(ctx context.Context, since time.Time, groupOf m
 		rows, err := tx.Query(ctx, `
 			SELECT p.groups, count(*) FROM (
 				SELECT e.subject_id, array_agg(DISTINCT d.in_group ORDER BY d.in_group) AS groups
-				FROM audit_entry e JOIN unnest($1::bytea[], $2::integer[]) AS d (hash, in_group) ON e.decision_hash = d.hash
+				FROM audit_trail e JOIN unnest($1::bytea[], $2::integer[]) AS d (hash, in_group) ON e.decision_hash = d.hash
 				WHERE e.at >= $3 AND e.batch_id >= $4 AND e.subject_id IS NOT NULL
 				GROUP BY e.subject_id
 			) p GROUP BY p.groups`, hashes, groups, since, batchesFrom(since.Add(-batchSlack)))

@@ -31,7 +31,7 @@ var (
 			"legal_hold": readAndWrite, "erasure": readAndWrite, "suppression": readAndErase,
 			"consent_evidence": readAndErase, "notice": readAndAppend, "notice_draft": readAndWrite,
 			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "confirmation": anything, "message": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "consent_state": {"SELECT", "INSERT", "UPDATE"},
-			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
+			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_run": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
 			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend, "segment": readAndAppend, "release": readAndAppend, "activation": readAndAppend,
 			"idempotency": {"SELECT", "INSERT", "DELETE"}, "subject_signal": readAndWrite, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
@@ -79,7 +79,7 @@ func TestRolesRefuseChangesOfTheLedger(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
 	app := connect(t, testenv.Login(t, db.url, "consentry_app"))
-	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "notice", "audit_entry", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page", "segment", "release", "activation"} {
+	for _, table := range []string{"consent_record", "consent_receipt", "subject_signal", "notice", "audit_entry", "audit_run", "decision", "audit_leaf", "audit_tile", "audit_checkpoint", "revision", "publication", "key_page", "segment", "release", "activation"} {
 		var column string
 		if err := db.owner.QueryRow(t.Context(), `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum = 1`, table).Scan(&column); err != nil {
 			t.Fatal(err)

@@ -16,9 +16,9 @@ var placement = map[string]string{
 	"suppression": "hash",
 	"notice":      reference, "notice_draft": reference,
 	"identifier":  "blind_index",
-	"audit_entry": "batch_id",
-	"decision":    "hash",
-	"revision":    reference, "publication": reference, "policy_draft": reference,
+	"audit_entry": "batch_id", "audit_run": "batch_id",
+	"decision": "hash",
+	"revision": reference, "publication": reference, "policy_draft": reference,
 	"key_page": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
 	"change": "subject_id", "change_log": local, "message": local, "processor": local, "dispatch": local, "delivery": local,
 	"river_job": local, "river_leader": local, "river_queue": local, "river_migration": local, "river_notification": local,
@@ -110,7 +110,7 @@ func TestSchemaKeysSubjectTablesBySubject(t *testing.T) {
 	t.Parallel()
 	for _, table := range setup(t).strings(`SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 		WHERE a.attname = 'subject_id' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`) {
-		elsewhere := []string{"identifier", "audit_entry", "change_log", "delivery", "message"}
+		elsewhere := []string{"identifier", "audit_entry", "audit_run", "change_log", "delivery", "message"}
 		if place := placement[table]; place != "subject_id" && !slices.Contains(elsewhere, table) {
 			t.Errorf("%s tells of subjects and is distributed by %s", table, place)
 		}
