@@ -93,7 +93,7 @@ func (f *AuditFilter) list() (sql string, args []any) {
 	if f.Object != "" { // no run has one
 		return singles, c.args
 	}
-	runs := f.Limit
+	runs := f.Limit + 1
 	if f.Subject.IsZero() {
 		runs = f.Limit/runEntries + 2
 	}
