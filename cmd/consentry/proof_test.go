@@ -18,12 +18,12 @@ import (
 func cmdProof(ctx context.Context) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, args []string) {
 		officer := ts.Getenv("CONSENTRY_TOKEN_OFFICER")
-		askAs(ctx, ts, officer, http.MethodPut, "/v1/notices/privacy/versions/1", `{"content":{"contact":"","controller":"Example Ltd","purposes":["marketing.email"],"recipients":[],"retention":"","rights":[],
+		askAs(ctx, ts, officer, http.MethodPut, "/v1/notices/marketing.email/versions/1", `{"content":{"contact":"","controller":"Example Ltd","purposes":["marketing.email"],"recipients":[],"retention":"","rights":[],
 			"variants":{"de":{"title":"Werbung","text":"Wir schreiben Ihnen."},"en":{"title":"Marketing","text":"We write to you."}}}}`)
-		askAs(ctx, ts, officer, http.MethodPost, "/v1/notices/privacy/versions/1/publish", `{"edit":1}`)
+		askAs(ctx, ts, officer, http.MethodPost, "/v1/notices/marketing.email/versions/1/publish", `{"edit":1}`)
 		var stored struct{ ID string }
 		ts.Check(json.Unmarshal(ask(ctx, ts, http.MethodPost, "/v1/subjects", `{"identifiers":[{"type":"email","value":"proof@example.com"}],"source":"test"}`), &stored))
-		for _, decision := range []string{`"action":"grant","method":"checkbox","notice":{"id":"privacy","version":1},"locale":"de"`, `"action":"withdraw"`, `"action":"grant","evidence":{"form":"7"}`} {
+		for _, decision := range []string{`"action":"grant","method":"checkbox","notice":{"id":"marketing.email","version":1},"locale":"de"`, `"action":"withdraw"`, `"action":"grant","evidence":{"form":"7"}`} {
 			ask(ctx, ts, http.MethodPost, "/v1/consents", `{"subject":{"id":"`+stored.ID+`"},"purpose":"marketing.email",`+decision+`}`)
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), askAs(ctx, ts, officer, http.MethodGet, "/v1/subjects/"+stored.ID+"/consents/proof", ""), 0o600))

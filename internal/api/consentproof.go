@@ -37,7 +37,7 @@ func (a *API) consentProof(ctx context.Context, caller custody.Caller, input *Su
 		w.Header().Set("Content-Disposition", `attachment; filename="consent-proof-`+id.String()+`.zip"`)
 		if err := proof.Write(hctx.Context(), &patientWriter{ResponseWriter: w, control: http.NewResponseController(w), now: a.now}); err != nil {
 			_ = a.problemFrom(hctx.Context(), err) // logs what is not the caller's doing
-			panic(http.ErrAbortHandler)        // half a pack must not pass for a whole one
+			panic(http.ErrAbortHandler)            // half a pack must not pass for a whole one
 		}
 	}}, nil
 }

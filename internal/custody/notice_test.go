@@ -3,6 +3,7 @@ package custody_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -34,9 +35,9 @@ func (v *vault) notice(id string, version int32, from time.Time, purposes ...pri
 func TestNoticeNeverChangesOncePublished(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	ref := custody.NoticeRef{ID: "privacy", Version: 1}
+	ref := custody.NoticeRef{ID: "marketing.email", Version: 1}
 	write := func(version, edit int32) (custody.Notice, error) {
-		return v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: "privacy", Version: version}, content(marketing), edit)
+		return v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: "marketing.email", Version: version}, content(marketing), edit)
 	}
 	first, err := write(1, 0)
 	if err != nil || first.Edit != 1 || first.Published() {
@@ -62,7 +63,7 @@ func TestNoticeNeverChangesOncePublished(t *testing.T) {
 	if second, err := write(2, 0); err != nil || second.Edit != 4 {
 		t.Errorf("%+v, %v", second, err)
 	}
-	versions, err := v.NoticeVersions(t.Context(), "privacy")
+	versions, err := v.NoticeVersions(t.Context(), "marketing.email")
 	if err != nil || len(versions) != 2 || versions[0].Published() || !bytes.Equal(versions[1].Hash, published.Hash) {
 		t.Errorf("%+v, %v", versions, err)
 	}
@@ -77,26 +78,44 @@ func TestNoticeNeverChangesOncePublished(t *testing.T) {
 func TestNoticeRefusesWhatIsNone(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	for what, spoil := range map[string]func(*custody.NoticeContent){
-		"no controller": func(c *custody.NoticeContent) { c.Controller = "" },
-		"no purpose":    func(c *custody.NoticeContent) { c.Purposes = nil },
-		"no words":      func(c *custody.NoticeContent) { c.Variants = nil },
-		"no language":   func(c *custody.NoticeContent) { c.Variants["no language"] = c.Variants["en"] },
-		"other case":    func(c *custody.NoticeContent) { c.Variants["EN"] = c.Variants["en"] },
-		"no title":      func(c *custody.NoticeContent) { c.Variants["en"] = custody.NoticeVariant{Text: "x"} },
-		"text and uri": func(c *custody.NoticeContent) {
-			c.Variants["en"] = custody.NoticeVariant{Title: "x", Text: "x", URI: "https://x", SHA256: strings.Repeat("a", 64)}
-		},
-		"uri, no hash": func(c *custody.NoticeContent) { c.Variants["en"] = custody.NoticeVariant{Title: "x", URI: "https://x"} },
-		"control":      func(c *custody.NoticeContent) { c.Contact = "a\x07" },
-		"separator":    func(c *custody.NoticeContent) { c.Contact = "a\u2028" },
-		"retention":    func(c *custody.NoticeContent) { c.Retention = "long" },
+	variant := func(words custody.NoticeVariant) func(*custody.NoticeContent) {
+		return func(c *custody.NoticeContent) { c.Variants["en"] = words }
+	}
+	hash := strings.Repeat("a", 64)
+	for what, c := range map[string]struct {
+		spoil func(*custody.NoticeContent)
+		place string // in the schema; "" for what a schema cannot say
+	}{
+		"no controller":     {func(c *custody.NoticeContent) { c.Controller = "" }, "/content/controller"},
+		"no purpose":        {func(c *custody.NoticeContent) { c.Purposes = nil }, "/content/purposes"},
+		"a purpose of none": {func(c *custody.NoticeContent) { c.Purposes = append(c.Purposes, "Marketing by email") }, "/content/purposes/0"},
+		"a long recipient":  {func(c *custody.NoticeContent) { c.Recipients = []string{strings.Repeat("x", 201)} }, "/content/recipients/0"},
+		"an unknown right":  {func(c *custody.NoticeContent) { c.Rights = []string{"remain_silent"} }, "/content/rights/0"},
+		"no words":          {func(c *custody.NoticeContent) { c.Variants = map[string]custody.NoticeVariant{} }, "/content/variants"},
+		"no language":       {func(c *custody.NoticeContent) { c.Variants["no language"] = c.Variants["en"] }, "/content/variants"},
+		"no title":          {variant(custody.NoticeVariant{Text: "x"}), "/content/variants/*/title"},
+		"no text":           {variant(custody.NoticeVariant{Title: "x"}), "/content/variants/*"},
+		"text and uri":      {variant(custody.NoticeVariant{Title: "x", Text: "x", URI: "https://x", SHA256: hash}), "/content/variants/*/text"},
+		"uri, no hash":      {variant(custody.NoticeVariant{Title: "x", URI: "https://x"}), "/content/variants/*"},
+		"uri, half a hash":  {variant(custody.NoticeVariant{Title: "x", URI: "https://x", SHA256: "ab"}), "/content/variants/*/sha256"},
+		"uri in clear":      {variant(custody.NoticeVariant{Title: "x", URI: "http://x", SHA256: hash}), "/content/variants/*/uri"},
+		"text and hash":     {variant(custody.NoticeVariant{Title: "x", Text: "x", SHA256: hash}), "/content/variants/*/sha256"},
+		"a long text":       {variant(custody.NoticeVariant{Title: "x", Text: strings.Repeat("x", 65537)}), "/content/variants/*/text"},
+		"retention":         {func(c *custody.NoticeContent) { c.Retention = "long" }, "/content/retention"},
+		"retention twice":   {func(c *custody.NoticeContent) { c.Retention = "P1Y1Y" }, ""},
+		"other case":        {func(c *custody.NoticeContent) { c.Variants["EN"] = c.Variants["en"] }, ""},
+		"control":           {func(c *custody.NoticeContent) { c.Contact = "a\x07" }, ""},
+		"separator":         {func(c *custody.NoticeContent) { c.Contact = "a\u2028" }, ""},
 	} {
-		c := content(marketing)
-		spoil(&c)
-		_, err := v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: "privacy", Version: 1}, c, 0)
+		notice := content(marketing)
+		c.spoil(&notice)
+		_, err := v.WriteNotice(t.Context(), officer, custody.NoticeRef{ID: "marketing.email", Version: 1}, notice, 0)
 		if privacy.CodeOf(err) != "invalid_notice" {
 			t.Errorf("%s: %v", what, err)
+		}
+		var fault *custody.FaultError
+		if found := errors.As(err, &fault); found != (c.place != "") || found && fault.Places[0].Location != c.place {
+			t.Errorf("%s: found %v, %+v", what, found, fault.Places)
 		}
 	}
 	for _, id := range []string{"", "Privacy", "a b", "ä", strings.Repeat("a", 64)} {
@@ -111,10 +130,10 @@ func TestConsentRestsOnANotice(t *testing.T) {
 	id := v.put("ada@example.com", nil)
 	now := v.clock.read()
 	v.clock.advance(time.Hour)
-	ref := v.notice("privacy", 1, now.Add(time.Minute), marketing)
+	ref := v.notice("marketing.email", 1, now.Add(time.Minute), marketing)
 	other := v.notice("sales", 1, time.Time{}, "sales.outreach")
 	for code, c := range map[string]custody.Consent{
-		"unknown_notice":         {Notice: custody.NoticeRef{ID: "privacy", Version: 2}},
+		"unknown_notice":         {Notice: custody.NoticeRef{ID: "marketing.email", Version: 2}},
 		"notice_not_for_purpose": {Notice: other},
 		"consent_before_notice":  {Notice: ref, OccurredAt: now},
 		"notice_not_in_language": {Notice: ref, Locale: "fr"},
@@ -152,14 +171,14 @@ func TestConsentOnAnOutdatedNoticeStopsCounting(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"given_name": "Ada", "country": "DE"})
-	first, second := v.notice("privacy", 1, time.Time{}, marketing), v.notice("privacy", 2, time.Time{}, marketing)
+	first, second := v.notice("marketing.email", 1, time.Time{}, marketing), v.notice("marketing.email", 2, time.Time{}, marketing)
 	if r := v.consent(id, custody.Consent{Action: privacy.ActionGrant, Notice: first}); r.AskAgain {
 		t.Errorf("%+v", r)
 	}
 	v.wantTold(id, told{"given_name": `"Ada"`})
 	v.publish(func(data map[string]any) {
 		row := data["purposes"].(map[string]any)["marketing.email"].(map[string]any)
-		row["minimum_notice_version"], row["notice"] = json.Number("2"), "privacy"
+		row["minimum_notice_version"] = json.Number("2")
 	})
 	v.wantTold(id, told{"given_name": "!notice_outdated"})
 	stands, err := v.Stands(t.Context(), id)
@@ -208,8 +227,8 @@ func TestImportConsentsOnce(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", nil)
+	at := v.clock.read().Add(-time.Hour)
 	lines := func() []custody.ImportedConsent {
-		at := v.clock.read().Add(-time.Hour)
 		ref := custody.SubjectRef{ID: id}
 		return []custody.ImportedConsent{
 			{Line: 1, Subject: ref, Consent: custody.Consent{Purpose: marketing, Action: privacy.ActionGrant, OccurredAt: at}},

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -39,24 +41,21 @@ type NoticeVariant struct {
 	URI    string `json:"uri,omitempty" maxLength:"1000" example:"https://www.example.com/privacy/v3"`
 }
 
-const maxVariants = 50
+const noticeSchema = "notice.schema.json"
 
-var (
-	noticeID   = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,62}$`)
-	sha256Text = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
+var noticeID = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,62}$`)
 
 // canonical checks a notice and gives the one form in which it is stored and hashed.
 func (c NoticeContent) canonical() ([]byte, error) {
 	c.Purposes, c.Recipients, c.Rights = distinct(c.Purposes), distinct(c.Recipients), distinct(c.Rights)
-	if err := c.check(); err != nil {
-		return nil, err
-	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(c); err != nil {
 		return nil, privacy.Internal(err, "write a notice")
+	}
+	if err := c.check(text.Bytes()); err != nil {
+		return nil, err
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
@@ -67,9 +66,14 @@ func distinct[S ~string](list []S) []S {
 	return slices.Compact(sorted)
 }
 
-func (c *NoticeContent) check() error {
-	if c.Controller == "" || len(c.Purposes) == 0 || len(c.Variants) == 0 || len(c.Variants) > maxVariants {
-		return invalidNotice("names a controller, at least one purpose and its words in 1 to 50 languages")
+// check holds a notice to its schema, and to what a schema cannot say.
+func (c *NoticeContent) check(text []byte) error {
+	faults, err := policy.Conform(noticeSchema, text)
+	if err != nil {
+		return err
+	}
+	if len(faults) > 0 {
+		return faultError(privacy.Invalid("invalid_notice", "the notice is not as notice.schema.json says; see errors"), noticePlaces(faults))
 	}
 	if _, err := catalogue.ParsePeriod(c.Retention); err != nil && c.Retention != "" {
 		return invalidNotice("has a retention such as P3Y, or none")
@@ -79,9 +83,6 @@ func (c *NoticeContent) check() error {
 		if parsed, err := language.Parse(tag); err != nil || parsed.String() != tag {
 			return invalidNotice("names languages by BCP 47 tags in their canonical form, such as en or zh-Hans")
 		}
-		if err := variant.check(); err != nil {
-			return err
-		}
 		texts = append(texts, variant.Title, variant.Text, variant.URI)
 	}
 	if slices.ContainsFunc(texts, notPlain) {
@@ -90,18 +91,20 @@ func (c *NoticeContent) check() error {
 	return nil
 }
 
-func (v *NoticeVariant) check() error {
-	switch {
-	case v.Title == "":
-		return invalidNotice("has a title in every language")
-	case (v.Text == "") == (v.URI == ""):
-		return invalidNotice("has a text or a uri in every language, one of the two")
-	case v.URI != "" && (!strings.HasPrefix(v.URI, "https://") || !sha256Text.MatchString(v.SHA256)):
-		return invalidNotice("that is kept elsewhere gives an https uri and the sha256 of what is there")
-	case v.Text != "" && v.SHA256 != "":
-		return invalidNotice("gives a sha256 with a uri only")
+// noticePlaces says where a notice does not fit its schema. The name of a variant is the writer's, and is not repeated.
+func noticePlaces(faults []policy.Fault) []Place {
+	places := make([]Place, len(faults))
+	for i, fault := range faults {
+		path := slices.Clone(fault.Path)
+		if len(path) > 1 && path[0] == "variants" {
+			path[1] = "*"
+		}
+		places[i] = Place{Location: strings.Join(append([]string{"/content"}, path...), "/"), Message: fault.Message}
 	}
-	return nil
+	slices.SortFunc(places, func(a, b Place) int {
+		return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(places)
 }
 
 // notPlain reports whether JSON would have more than one way to write the text.

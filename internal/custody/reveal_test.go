@@ -15,7 +15,7 @@ import (
 // seal, to index, to transform, to work facets out, to write it into the copy that goes to a vault, or to write to the person.
 var (
 	mayReveal = []string{"internal/custody/disclosure.go"}
-	mayBorrow = []string{"internal/keyring/seal.go", "internal/keyring/index.go", "internal/catalogue/", "internal/mapping/", "internal/importer/", "internal/custody/state.go", "internal/custody/evidence.go",
+	mayBorrow = []string{"internal/keyring/seal.go", "internal/keyring/index.go", "internal/catalogue/", "internal/mapping/", "internal/importer/", "internal/custody/state.go", "internal/custody/evidence.go", "internal/custody/consentimport.go",
 		"internal/custody/signal.go", "internal/custody/facet.go", "internal/custody/messenger.go", "internal/mail/"}
 )
 

@@ -118,8 +118,8 @@ func TestLedgerForgedEndIsFound(t *testing.T) {
 	forged := history[1] // a grant
 	forged.Seq, forged.ID, forged.Prev, forged.Purpose = 5, [16]byte{5}, history[0].Hash, "sales.outreach"
 	hash := custody.RecordHash(id, &forged)
-	v.exec(`INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, recorded_by, recorded_at, prev_hash, hash)
-		SELECT subject_id, 5, $1, 'sales.outreach', action, explicit, separate_for, given_by, channel, method, occurred_at, recorded_by, recorded_at, $2, $3 FROM consent_record WHERE seq = 3`,
+	v.exec(`INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at, prev_hash, hash)
+		SELECT subject_id, 5, $1, 'sales.outreach', action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at, $2, $3 FROM consent_record WHERE seq = 3`,
 		forged.ID, forged.Prev, hash[:])
 	v.wantFaults(v.verify(), custody.FaultUnaudited, custody.FaultState)
 	if report := v.rebuild(); report.Rebuilt != 0 || report.OK() {

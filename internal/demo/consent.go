@@ -76,7 +76,7 @@ func (l leaning) stanceAt(at, readily float64) stance {
 func decide(d dice, who identity, now time.Time, stances map[privacy.PurposeName]stance) []custody.Consent {
 	var records []custody.Consent
 	for _, l := range leanings {
-		record := custody.Consent{Purpose: l.purpose, Action: privacy.ActionGrant, By: giver(who)}
+		record := custody.Consent{Purpose: l.purpose, Action: privacy.ActionGrant, By: giver(who), Notice: noticeOf(l.purpose), Locale: languageOf(who.land)}
 		record.Channel, record.Method = occasion(d, who.land)
 		at := now.Add(-d.hours(60*24, 540*24) - time.Duration(d.IntN(3600))*time.Second)
 		switch stances[l.purpose] {

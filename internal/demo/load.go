@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,13 +20,16 @@ const (
 	history = 1000 // more records than anybody here has
 )
 
-// Load stores people and records their consents. It gives their subjects in the same order. Progress, when
+// Load publishes the notices that people were shown, stores people and records their consents. It gives their subjects in the same order. Progress, when
 // there is one, is told after each person how many are done; calls do not overlap.
 //
 // Loading the same people again after an interruption completes them: profiles are found by
 // their identifiers, and the ledger says how many consents were recorded.
 func Load(ctx context.Context, service *custody.Service, people []Person, progress func(done int)) ([]privacy.SubjectID, error) {
 	l := loader{service: service, progress: progress, caller: custody.Caller{Caller: privacy.Caller{Client: Client}}}
+	if err := l.publish(ctx, newest(people)); err != nil {
+		return nil, err
+	}
 	ids := make([]privacy.SubjectID, 0, len(people))
 	for len(people) > 0 {
 		some := people[:min(batch, len(people))]
@@ -100,4 +104,16 @@ func (l *loader) count() {
 	if l.progress != nil {
 		l.progress(l.done)
 	}
+}
+
+// newest is when the last of all decisions was taken.
+func newest(people []Person) (at time.Time) {
+	for _, person := range people {
+		for _, consent := range person.Consents {
+			if consent.OccurredAt.After(at) {
+				at = consent.OccurredAt
+			}
+		}
+	}
+	return at
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/ropa"
 	"github.com/consentry/consentry/internal/store"
 	"github.com/consentry/consentry/internal/testenv"
 )
@@ -108,6 +109,11 @@ func TestLoadStoresPeopleAndTheirConsents(t *testing.T) {
 		if err != nil || len(ledger) != len(people[i].Consents) {
 			t.Errorf("person %d has %d records of %d: %v", i, len(ledger), len(people[i].Consents), err)
 		}
+		for _, record := range ledger {
+			if record.Action != privacy.ActionWithdraw && (record.Notice.ID != string(record.Purpose) || len(record.NoticeHash) != 32 || record.Locale == "") {
+				t.Errorf("person %d decided about %s without a notice: %+v", i, record.Purpose, record.Notice)
+			}
+		}
 		states, err := service.Consents(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
@@ -122,6 +128,24 @@ func TestLoadStoresPeopleAndTheirConsents(t *testing.T) {
 	for _, status := range []privacy.ConsentStatus{privacy.ConsentGranted, privacy.ConsentDenied, privacy.ConsentWithdrawn, privacy.ConsentExpired} {
 		if statuses[status] == 0 {
 			t.Errorf("nobody is %s on anything", status)
+		}
+	}
+}
+
+// Who is asked for a consent by the built-in policy is shown the notice that the policy names.
+func TestNoticesAreThoseOfThePolicy(t *testing.T) {
+	service := newService(t)
+	if _, err := demo.Load(t.Context(), service, demo.People(2, seed, time.Now()), nil); err != nil {
+		t.Fatal(err)
+	}
+	record, err := service.RecordsOfProcessing(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, activity := range record.Activities {
+		asked := slices.ContainsFunc(activity.Bases, func(b ropa.LegalBasis) bool { return b.Regime == privacy.RegimeDefault && b.Basis == "consent" })
+		if asked != (activity.Notice != nil) || asked && activity.Lifetime == "" || activity.Descriptions["en"] == "" || activity.Descriptions["zh"] == "" || activity.Retention == "" {
+			t.Errorf("%s: notice %+v, lifetime %q", activity.Purpose, activity.Notice, activity.Lifetime)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestConsentsAreProvenElsewhere(t *testing.T) {
 	v := setup(t)
 	const email, city = "proven.person@example.com", "Castrop-Rauxel"
 	id := v.store(email, object{"country": "DE", "city": city, "given_name": "Proventia"})
-	v.publishNotice("privacy", 1, "We write to you.")
+	v.publishNotice("marketing.email", 1, "We write to you.")
 	decide := func(fields object) {
 		t.Helper()
 		body := object{"subject": object{"id": id}, "purpose": "marketing.email", "channel": "web", "method": "checkbox"}
@@ -73,7 +73,7 @@ func TestConsentsAreProvenElsewhere(t *testing.T) {
 		}
 		v.post("/v1/consents", v.steward(), body, http.StatusCreated)
 	}
-	decide(object{"action": "grant", "notice": object{"id": "privacy", "version": 1}, "locale": "de", "evidence": object{"form": "Sealed Evidence 4711"}})
+	decide(object{"action": "grant", "notice": object{"id": "marketing.email", "version": 1}, "locale": "de", "evidence": object{"form": "Sealed Evidence 4711"}})
 	decide(object{"action": "object", "purpose": "marketing.*"})
 	decide(object{"action": "lift", "purpose": "marketing.*"})
 	decide(object{"action": "withdraw"})
@@ -85,8 +85,8 @@ func TestConsentsAreProvenElsewhere(t *testing.T) {
 	if err := admin.RotateSigning(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	v.publishNotice("privacy", 2, "We write to you, rarely.")
-	decide(object{"action": "grant", "notice": object{"id": "privacy", "version": 2}, "explicit": true, "separate_for": []string{"transfer"}, "expires_at": "2099-01-01T00:00:00Z"})
+	v.publishNotice("marketing.email", 2, "We write to you, rarely.")
+	decide(object{"action": "grant", "notice": object{"id": "marketing.email", "version": 2}, "explicit": true, "separate_for": []string{"transfer"}, "expires_at": "2099-01-01T00:00:00Z"})
 	v.post("/v1/subjects/"+id+"/signals", v.steward(), object{"gpc": true}, http.StatusCreated)
 
 	pack := v.proof(id, v.officer())
@@ -95,7 +95,7 @@ func TestConsentsAreProvenElsewhere(t *testing.T) {
 		t.Errorf("it says %+v", m)
 	}
 	files := unzip(t, pack)
-	for _, name := range []string{"notices/privacy/1/notice.json", "notices/privacy/1/de.md", "notices/privacy/1/en.md", "notices/privacy/2/de.md"} {
+	for _, name := range []string{"notices/marketing.email/1/notice.json", "notices/marketing.email/1/de.md", "notices/marketing.email/1/en.md", "notices/marketing.email/2/de.md"} {
 		if files[name] == "" {
 			t.Errorf("there is no %s", name)
 		}

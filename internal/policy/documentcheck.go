@@ -5,7 +5,44 @@ import (
 	"fmt"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/consentry/consentry/internal/privacy"
 )
+
+// Fault is a place in a document that does not fit its schema, and what is expected there. The path has the names that stand in the
+// document; the message holds nothing of it.
+type Fault struct {
+	Path    []string
+	Message string
+}
+
+// Conform holds a JSON document to one of the project's schemas.
+func Conform(schema string, content []byte) ([]Fault, error) {
+	compiled, err := compileSchema(schema)
+	if err != nil {
+		return nil, privacy.Internal(err, "read a schema")
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
+	if err != nil {
+		return nil, privacy.Invalid("malformed_json", "the document is no JSON")
+	}
+	if failed, ok := compiled.Validate(document).(*jsonschema.ValidationError); ok { //nolint:errorlint // the library gives it bare
+		return schemaFaults(failed), nil
+	}
+	return nil, nil
+}
+
+// schemaFaults gives the leaves of a validation error.
+func schemaFaults(failed *jsonschema.ValidationError) []Fault {
+	if len(failed.Causes) == 0 {
+		return []Fault{{Path: failed.InstanceLocation, Message: expectation(failed.ErrorKind)}}
+	}
+	var faults []Fault
+	for _, cause := range failed.Causes {
+		faults = append(faults, schemaFaults(cause)...)
+	}
+	return faults
+}
 
 // document holds a table that is one document, and that a revision may do without, to its schema.
 func (c *tableCheck) document(schema, name string) {

@@ -109,13 +109,10 @@ func compileSchema(name string) (*jsonschema.Schema, error) {
 	return compiler.Compile(schemaBase + name)
 }
 
-// schemaFaults turns the leaves of a validation error into problems.
+// schemaFaults turns what does not fit a schema into problems.
 func (c *tableCheck) schemaFaults(failed *jsonschema.ValidationError, path []string) {
-	for _, cause := range failed.Causes {
-		c.schemaFaults(cause, path)
-	}
-	if len(failed.Causes) == 0 {
-		c.fault(expectation(failed.ErrorKind), append(slices.Clone(path), failed.InstanceLocation...)...)
+	for _, fault := range schemaFaults(failed) {
+		c.fault(fault.Message, append(slices.Clone(path), fault.Path...)...)
 	}
 }
 
@@ -142,6 +139,10 @@ func expectation(failed jsonschema.ErrorKind) string {
 		return "is smaller than it may be"
 	case *kind.MaxLength, *kind.MinLength:
 		return "is too long or too short"
+	case *kind.MinItems, *kind.MaxItems, *kind.MinProperties, *kind.MaxProperties:
+		return "has too few or too many members"
+	case *kind.FalseSchema:
+		return "does not belong here"
 	case *kind.UniqueItems:
 		return "holds something twice"
 	default:

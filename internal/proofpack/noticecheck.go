@@ -55,7 +55,7 @@ func (v *verifier) compareNotices(context.Context) bool {
 			check.fault("%s is of no notice that a record refers to", name)
 		}
 	}
-	check.done("%s in %s, as the records' hashes say", plural(len(v.shown), "version"), plural(languages, "language"))
+	check.done("%s in %s, as the records' hashes say", plural(len(v.shown), "notice"), plural(languages, "text"))
 	return true
 }
 
