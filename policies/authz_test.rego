@@ -20,10 +20,10 @@ test_consumers_only_ask if {
 	operations == {"disclosures-create", "events-list", "audit-checkpoint", "audit-proof-consistency", "facets-list"} | segments
 }
 
-segments := {operation | some operation, _ in data.operations; startswith(operation, "segments-")}
+segments := {operation | some operation, _ in data.operations; strings.any_prefix_match(operation, ["segments-", "activations-"])}
 
 test_only_consumers_count if {
-	every operation in ["segments-count", "segments-breakdown", "segments-overlap", "segments-report", "segments-trend", "segments-budget"] {
+	every operation in ["segments-count", "segments-breakdown", "segments-overlap", "segments-report", "segments-trend", "segments-budget", "segments-activate", "activations-resume", "activations-withdrawn"] {
 		may("consumer", operation)
 		every role in ["officer", "approver", "steward", "agent", "subject", "auditor", "admin"] {
 			not may(role, operation)

@@ -6,14 +6,16 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/consentry/consentry/internal/privacy"
-
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
 )
 
 type healthOutput struct {
 	Body struct {
-		Status string `json:"status" example:"ok"`
+		Status   string                   `json:"status" example:"ok"`
+		Segments *custody.SegmentProgress `json:"segments,omitempty" doc:"How far this node's index of segments is. Until it is ready, segments are answered with 503; all else works."`
 	}
 }
 
@@ -37,6 +39,8 @@ func (a *API) healthRoutes() {
 		}
 		output := &healthOutput{}
 		output.Body.Status = "ready"
+		progress := a.service.SegmentProgress()
+		output.Body.Segments = &progress
 		return output, nil
 	})
 }

@@ -9,7 +9,7 @@ import (
 // itself defines. Whatever else stands in a location was made up by the caller. A test
 // compares them with the OpenAPI document.
 var words = []string{
-	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "age_band", "agreement", "at", "attributes", "body", "by", "channel",
+	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "body", "by", "channel",
 	"client", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days", "description", "edit", "entry",
 	"event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "header", "id", "identifier", "identifiers", "kinds", "language",
 	"limit", "limit_sensitive", "locale", "method", "name", "notice", "notice_version", "object", "objected", "occurred_at", "opt_out_signal", "part",

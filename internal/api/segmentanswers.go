@@ -46,23 +46,23 @@ type countOutput struct {
 type breakdownInput struct {
 	ID   string `path:"id" format:"uuid"`
 	Body struct {
-		purposeBody
-		By []string `json:"by" minItems:"1" maxItems:"3" example:"[\"city\",\"customer_level\"]" doc:"One to three facets."`
+		Purpose string   `json:"purpose" maxLength:"64" example:"marketing.segment"`
+		By      []string `json:"by" minItems:"1" maxItems:"3" example:"[\"city\",\"customer_level\"]" doc:"One to three facets."`
 	}
 }
 
 type overlapInput struct {
 	ID   string `path:"id" format:"uuid"`
 	Body struct {
-		purposeBody
-		With string `json:"with" format:"uuid" doc:"The other segment."`
+		Purpose string `json:"purpose" maxLength:"64" example:"marketing.segment"`
+		With    string `json:"with" format:"uuid" doc:"The other segment."`
 	}
 }
 
 type reportInput struct {
 	Body struct {
-		purposeBody
-		By string `json:"by" enum:"city,industry,customer_level,source" doc:"The facet."`
+		Purpose string `json:"purpose" maxLength:"64" example:"marketing.segment"`
+		By      string `json:"by" enum:"city,industry,customer_level,source" doc:"The facet."`
 	}
 }
 

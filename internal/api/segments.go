@@ -43,20 +43,14 @@ func (p *Predicate) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-type segmentBody struct {
-	Name        string    `json:"name" minLength:"1" maxLength:"200" example:"Gold customers"`
-	Description string    `json:"description,omitempty" maxLength:"2000"`
-	Predicate   Predicate `json:"predicate"`
-}
-
-func (b *segmentBody) draft() custody.SegmentDraft {
-	return custody.SegmentDraft{Name: b.Name, Description: b.Description, Predicate: json.RawMessage(b.Predicate)}
-}
-
 type createSegmentInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Makes sending the request again safe."`
 	RawBody        []byte
-	Body           segmentBody
+	Body           struct {
+		Name        string    `json:"name" minLength:"1" maxLength:"200" example:"Gold customers"`
+		Description string    `json:"description,omitempty" maxLength:"2000"`
+		Predicate   Predicate `json:"predicate"`
+	}
 }
 
 type updateSegmentInput struct {
@@ -64,8 +58,10 @@ type updateSegmentInput struct {
 	ID             string `path:"id" format:"uuid"`
 	RawBody        []byte
 	Body           struct {
-		segmentBody
-		Version int32 `json:"version" minimum:"1" doc:"The version that the change is made to."`
+		Name        string    `json:"name" minLength:"1" maxLength:"200" example:"Gold customers"`
+		Description string    `json:"description,omitempty" maxLength:"2000"`
+		Predicate   Predicate `json:"predicate"`
+		Version     int32     `json:"version" minimum:"1" doc:"The version that the change is made to."`
 	}
 }
 
@@ -123,6 +119,7 @@ func (a *API) segmentRoutes() {
 	register(a, huma.Operation{OperationID: "segments-update", Method: http.MethodPut, Path: "/v1/segments/{id}", Tags: tags,
 		Summary: "Store the next version of a segment", Errors: []int{http.StatusNotFound, http.StatusConflict}}, nobody, a.updateSegment)
 	a.segmentAnswerRoutes()
+	a.activationRoutes()
 }
 
 func (a *API) listFacets(context.Context, custody.Caller, *struct{}) (*facetsOutput, error) {
@@ -138,8 +135,9 @@ func (a *API) listFacets(context.Context, custody.Caller, *struct{}) (*facetsOut
 }
 
 func (a *API) createSegment(ctx context.Context, caller custody.Caller, input *createSegmentInput) (*createdSegmentOutput, error) {
+	draft := custody.SegmentDraft{Name: input.Body.Name, Description: input.Body.Description, Predicate: json.RawMessage(input.Body.Predicate)}
 	once := custody.Once{Client: caller.Client, Key: input.IdempotencyKey, Operation: "segments-create", Request: input.RawBody}
-	view, err := a.service.PutSegment(ctx, caller, custody.SegmentID{}, 0, input.Body.draft(), once)
+	view, err := a.service.PutSegment(ctx, caller, custody.SegmentID{}, 0, draft, once)
 	return &createdSegmentOutput{Status: http.StatusCreated, Body: view}, err
 }
 
@@ -148,8 +146,9 @@ func (a *API) updateSegment(ctx context.Context, caller custody.Caller, input *u
 	if err != nil {
 		return nil, err
 	}
+	draft := custody.SegmentDraft{Name: input.Body.Name, Description: input.Body.Description, Predicate: json.RawMessage(input.Body.Predicate)}
 	once := custody.Once{Client: caller.Client, Key: input.IdempotencyKey, Operation: "segments-update " + input.ID, Request: input.RawBody}
-	view, err := a.service.PutSegment(ctx, caller, id, input.Body.Version, input.Body.draft(), once)
+	view, err := a.service.PutSegment(ctx, caller, id, input.Body.Version, draft, once)
 	return &segmentOutput{view}, err
 }
 

@@ -184,7 +184,7 @@ func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot)
 	r.cases = make([]subjectCase, len(r.ids))
 	r.drafts = make([]audit.Draft, len(r.ids))
 	for i, id := range r.ids {
-		r.drafts[i] = audit.Draft{At: r.now, Action: audit.ActionDisclosure, Client: r.caller.Client, RequestID: r.caller.Request, Purpose: r.request.Purpose}
+		r.drafts[i] = audit.Draft{At: r.now, Action: audit.ActionDisclosure, Client: r.caller.Client, RequestID: r.caller.Request, Purpose: r.request.Purpose, Object: r.request.Object}
 		snapshot := &snapshots[i]
 		if !snapshot.Exists() {
 			r.cases[i].outcome = withholdAll(r.asked.names, privacy.ReasonUnknownSubject)

@@ -17,6 +17,7 @@ type Request struct {
 	Purpose    privacy.PurposeName
 	Attributes []privacy.AttributeName
 	Subjects   []SubjectRef
+	Object     string // what it is part of, for the record; "" for nothing
 }
 
 // SubjectRef names a subject by id, or by an identifier when the id is zero.

@@ -105,6 +105,9 @@ func (s *Service) SegmentProgress() SegmentProgress {
 	if size := p.size.Load(); size != nil {
 		progress.Size = *size
 	}
+	if progress.Ready {
+		progress.Subjects = int64(progress.Size.Subjects) //nolint:gosec // people
+	}
 	return progress
 }
 

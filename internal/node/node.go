@@ -110,7 +110,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.verifier, err = authn.New(ctx, c.Authn, n.now); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service})
 	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
 	if n.jobs, err = n.Store.StartJobs(ctx, n.Service.Workers(), c.Log); err != nil {
 		return nil, err

@@ -119,3 +119,14 @@ func (s *Store) Activation(ctx context.Context, id [16]byte) (a Activation, err 
 	}
 	return a, wrap(err, "read an activation")
 }
+
+// DisclosedUnder lists, in the order of their ids, the subjects of disclosures that name an object, from after one on.
+func (s *Store) DisclosedUnder(ctx context.Context, object string, after privacy.SubjectID, limit int) ([]privacy.SubjectID, error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT subject_id FROM audit_entry
+		WHERE object COLLATE "C" = $1 AND action = 'disclosure' AND subject_id > $2 ORDER BY subject_id LIMIT $3`, object, [16]byte(after), limit)
+	if err != nil {
+		return nil, wrap(err, "list whom a campaign was sent to")
+	}
+	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id privacy.SubjectID, err error) { return id, row.Scan((*[16]byte)(&id)) })
+	return ids, wrap(err, "list whom a campaign was sent to")
+}
