@@ -137,7 +137,7 @@ func (s *Service) WithdrawnSince(ctx context.Context, caller Caller, a *Activati
 	if err != nil {
 		return nil, after, false, err
 	}
-	if err := s.loadRevision(ctx, revision); err != nil {
+	if err := s.LoadRevision(ctx, revision); err != nil {
 		return nil, after, false, err
 	}
 	release := &release{service: s, caller: caller, request: Request{Purpose: a.Purpose}, asked: asked, now: now}
