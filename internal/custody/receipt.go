@@ -163,7 +163,7 @@ func (s *Service) newTerms(revision privacy.RevisionID, name privacy.PurposeName
 		if client.Recipient == "third_party" {
 			terms.ThirdParties = append(terms.ThirdParties, client.Title)
 		}
-		if client.Country != "local" && client.Country != s.controller.Country {
+		if client.Abroad(s.controller.Country) {
 			terms.Locations = append(terms.Locations, client.Country)
 		}
 	}

@@ -106,7 +106,7 @@ func (t *recordTables) bases(purpose policy.Purpose) []ropa.LegalBasis {
 	bases := make([]ropa.LegalBasis, 0, len(laws))
 	for _, regime := range slices.Sorted(maps.Keys(laws)) {
 		law, _ := laws[regime].(map[string]any)
-		bases = append(bases, ropa.LegalBasis{Regime: privacy.Regime(regime), Law: cmp.Or(text(law, "title"), regime), Basis: cmp.Or(purpose.Basis[privacy.Regime(regime)], purpose.Basis[privacy.RegimeDefault])})
+		bases = append(bases, ropa.LegalBasis{Regime: privacy.Regime(regime), Law: cmp.Or(text(law, "title"), regime), Basis: purpose.BasisUnder(privacy.Regime(regime))})
 	}
 	return bases
 }
@@ -135,22 +135,19 @@ func (t *recordTables) data(purpose privacy.PurposeName) []ropa.DataItem {
 	return items
 }
 
-// localCountry is the country of a client that runs where the subject is.
-const localCountry = "local"
-
 // recipients lists the applications that are granted a purpose and those whom the purpose itself names, and where their data
 // goes abroad.
 func (t *recordTables) recipients(name privacy.PurposeName, purpose policy.Purpose) ([]ropa.DataRecipient, []ropa.DataTransfer) {
 	recipients, transfers := []ropa.DataRecipient{}, []ropa.DataTransfer{}
 	clients, _ := t.revision.Data["clients"].(map[string]any)
-	for _, client := range slices.Sorted(maps.Keys(clients)) {
-		if !t.engine.Granted(t.revision.ID, privacy.ClientID(client), name) {
+	for _, id := range slices.Sorted(maps.Keys(clients)) {
+		if !t.engine.Granted(t.revision.ID, privacy.ClientID(id), name) {
 			continue
 		}
-		row := t.row("clients", client)
-		recipient := ropa.DataRecipient{Name: cmp.Or(text(row, "title"), client), Client: privacy.ClientID(client), Kind: text(row, "recipient"), Country: text(row, "country"), Mechanism: text(row, "mechanism")}
+		client, _ := t.engine.Client(t.revision.ID, privacy.ClientID(id))
+		recipient := ropa.DataRecipient{Name: cmp.Or(client.Title, id), Client: privacy.ClientID(id), Kind: client.Recipient, Country: client.Country, Mechanism: client.Mechanism}
 		recipients = append(recipients, recipient)
-		if recipient.Country != localCountry {
+		if client.Abroad(t.service.controller.Country) {
 			transfers = append(transfers, ropa.DataTransfer{Country: recipient.Country, Recipient: recipient.Name, Safeguard: recipient.Mechanism})
 		}
 	}

@@ -54,10 +54,14 @@ func (p Purpose) BasisUnder(regime privacy.Regime) string {
 type Client struct {
 	Title     string `json:"title"`
 	Recipient string `json:"recipient"` // own, processor or third_party
-	Country   string `json:"country"`   // ISO 3166-1 alpha-2, or "local"
+	Country   string `json:"country"`   // ISO 3166-1 alpha-2, or "local": wherever the subject is
+	Mechanism string `json:"mechanism"` // what makes a transfer there lawful; "" for none
 
 	Segments *Segments `json:"segments"` // nil: as usual
 }
+
+// Abroad reports whether what the client is given leaves the country of a controller.
+func (c Client) Abroad(home string) bool { return c.Country != "local" && c.Country != home }
 
 // Segments says how much a client may be told about groups of people, for each purpose.
 type Segments struct {

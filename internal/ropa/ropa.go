@@ -142,6 +142,6 @@ func SecurityMeasures() []string {
 		"Values are let out in the weakest form that the purpose needs: generalised, masked or tokenised.",
 		"Every decision and every change is on record in a signed, append-only log before anything is released.",
 		"Policies are changed by two people; roles decide who may call what; database users have the least rights they need.",
-		"Transport is encrypted; logs, errors and traces hold no personal data.",
+		"Logs, errors and traces hold no personal data.",
 	}
 }
