@@ -11,6 +11,7 @@
 //	consentry audit …             export the audit log, verify it offline
 //	consentry receipt verify FILE verify a consent receipt offline
 //	consentry proof verify FILE   verify the proof of somebody's consents offline
+//	consentry rights …            verify a certificate of erasure offline
 //	consentry token               a token from a local key, for development
 //
 // Every flag can be given in the environment; `consentry serve --help` lists them.
@@ -58,6 +59,7 @@ type commands struct {
 	Proof    proofCommand    `cmd:"" help:"Verify the proof of a subject's consents."`
 	Token    tokenCommand    `cmd:"" help:"Make a token with a local key, for development."`
 	OpenAPI  openAPICommand  `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Rights   rightsCommand   `cmd:"" help:"Verify certificates of erasure."`
 	Consents consentsCommand `cmd:"" help:"Verify or rebuild the consent ledgers, or bring consents in."`
 }
 

@@ -69,7 +69,7 @@ func (s policySource) bundle(ctx context.Context, name string) (policy.Revision,
 	if s.jwks == "" {
 		return policy.Revision{}, privacy.Invalid("no_keys", "name the key set of who signed the bundle with --jwks")
 	}
-	set, err := (&receiptVerifyCommand{JWKS: s.jwks}).keySet(ctx)
+	set, err := keySet(ctx, s.jwks)
 	if err != nil {
 		return policy.Revision{}, err
 	}

@@ -35,7 +35,7 @@ func (c *receiptVerifyCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	set, err := c.keySet(ctx)
+	set, err := keySet(ctx, c.JWKS)
 	if err != nil {
 		return err
 	}
@@ -75,13 +75,14 @@ func readInput(name string) ([]byte, error) {
 	return text, nil
 }
 
-func (c *receiptVerifyCommand) keySet(ctx context.Context) ([]byte, error) {
-	if !strings.HasPrefix(c.JWKS, "https://") && !strings.HasPrefix(c.JWKS, "http://") {
-		return readInput(c.JWKS)
+// keySet reads a key set from a file or fetches it.
+func keySet(ctx context.Context, from string) ([]byte, error) {
+	if !strings.HasPrefix(from, "https://") && !strings.HasPrefix(from, "http://") {
+		return readInput(from)
 	}
 	ctx, cancel := context.WithTimeout(ctx, keySetWithin)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.JWKS, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return nil, privacy.Invalid("invalid_url", "the address of the key set is not a URL")
 	}

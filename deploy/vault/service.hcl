@@ -20,6 +20,19 @@ path "consentry/destroy/pages/*" {
   capabilities = ["update"]
 }
 
+# What is remembered of erased subjects: made once, never changed.
+path "consentry/data/tombstones/*" {
+  capabilities = ["create", "read"]
+}
+
+path "consentry/metadata/tombstones/*" {
+  capabilities = ["list"]
+}
+
+path "consentry/metadata/tombstones" {
+  capabilities = ["list"]
+}
+
 path "consentry/data/keys/*" {
   capabilities = ["read"]
 }

@@ -18,11 +18,13 @@ import (
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/rights"
 )
 
 // Config is what an API is made of.
 type Config struct {
 	Service   *custody.Service
+	Rights    *rights.Service
 	Verifier  *authn.Verifier
 	Log       *slog.Logger
 	Registry  *prometheus.Registry
@@ -40,6 +42,7 @@ type Config struct {
 // API serves the vault over HTTP.
 type API struct {
 	service  *custody.Service
+	rights   *rights.Service
 	verifier *authn.Verifier
 	log      *slog.Logger
 	now      func() time.Time
@@ -78,7 +81,7 @@ func New(c Config) *API {
 		c.BodyWithin = 30 * time.Second
 	}
 	mux := http.NewServeMux()
-	a := &API{service: c.Service, verifier: c.Verifier, log: c.Log, now: c.Now,
+	a := &API{service: c.Service, rights: c.Rights, verifier: c.Verifier, log: c.Log, now: c.Now,
 		limiter: newLimiter(c.PerSecond, c.Burst), confirms: newLimiter(confirmsPerSecond, confirmsBurst), proxies: c.TrustedProxies, body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
@@ -115,6 +118,7 @@ func humaConfig(version string) huma.Config {
 		{Name: "segments", Description: "How many people there are of some kind: counted, never listed, and never one by one."},
 		{Name: "policy", Description: "The life of a policy: draft, test, approve by somebody else, publish, roll back."},
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
+		{Name: "requests", Description: "What subjects ask about their data, from the day it comes to the day it is answered."},
 		{Name: "processors", Description: "Downstream systems that are told of changes, and the feed of what happened."},
 		{Name: "operations", Description: "For whoever keeps the service running."},
 	}
@@ -154,6 +158,8 @@ func (a *API) routes() {
 	a.ropaRoutes()
 	a.auditRoutes()
 	a.processorRoutes()
+	a.requestRoutes()
+	a.holdRoutes()
 	a.healthRoutes()
 }
 

@@ -126,7 +126,7 @@ type Objection struct {
 type ConsentRecord struct {
 	ID          string                 `json:"id"`
 	Purpose     privacy.PurposeName    `json:"purpose"`
-	Action      privacy.ConsentAction  `json:"action" enum:"grant,deny,withdraw,object,lift"`
+	Action      privacy.ConsentAction  `json:"action" enum:"grant,deny,withdraw,object,lift,restrict,unrestrict"`
 	Explicit    bool                   `json:"explicit"`
 	SeparateFor []privacy.ConsentScope `json:"separate_for"`
 	By          privacy.ConsentBy      `json:"by"`
@@ -158,6 +158,7 @@ type consentsOutput struct {
 	Body struct {
 		Consents       []SubjectConsent `json:"consents"`
 		Objections     []Objection      `json:"objections"`
+		RestrictedAt   *time.Time       `json:"restricted_at,omitempty" doc:"Since when all use is restricted; a newer consent is an exception for its purpose."`
 		OptOutSignal   *time.Time       `json:"opt_out_signal,omitempty" doc:"When an opt-out of sale and sharing was last received."`
 		LimitSensitive *time.Time       `json:"limit_sensitive,omitempty" doc:"When the use of sensitive data was last limited."`
 	}
@@ -216,6 +217,7 @@ func (a *API) listConsents(ctx context.Context, _ custody.Caller, input *Subject
 	for i, o := range stands.Standing.Objections {
 		output.Body.Objections[i] = Objection(o)
 	}
+	output.Body.RestrictedAt = timePtr(stands.Standing.RestrictedAt)
 	output.Body.OptOutSignal, output.Body.LimitSensitive = timePtr(stands.Standing.OptOutSignal), timePtr(stands.Standing.LimitSensitive)
 	return output, nil
 }

@@ -9,13 +9,14 @@ import (
 // itself defines. Whatever else stands in a location was made up by the caller. A test
 // compares them with the OpenAPI document.
 var words = []string{
-	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "body", "by", "channel",
-	"client", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days", "description", "edit", "entry",
-	"event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "header", "id", "identifier", "identifiers", "kinds", "language",
-	"limit", "limit_sensitive", "locale", "method", "name", "notice", "notice_version", "object", "objected", "occurred_at", "opt_out_signal", "part",
-	"path", "predicate", "purpose", "purposes", "query", "reason", "recipients", "regime", "restricted", "retention", "revision", "revoke", "rights", "roles",
-	"separate_for", "sha256", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "text", "title", "to",
-	"token", "type", "until", "uri", "url", "valid_from", "value", "variants", "verified", "version", "wait", "with",
+	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "body", "by",
+	"channel", "client", "code", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days",
+	"description", "details", "due_by", "edit", "entry", "event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "ground",
+	"header", "hold", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "locale", "method", "name", "notice",
+	"notice_version", "object", "objected", "occurred_at", "open", "opt_out_signal", "part", "path", "predicate", "purpose", "purposes", "query",
+	"reason", "recipients", "regime", "restricted", "retention", "revision", "revoke", "rights", "roles", "seen", "separate_for", "sha256", "since",
+	"soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "text", "title", "to", "token", "type", "until", "uri",
+	"url", "valid_from", "value", "variants", "verified", "version", "wait", "with",
 }
 
 // safeLocation gives a location back if each of its parts is one of the API's words or the index of

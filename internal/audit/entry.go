@@ -25,17 +25,21 @@ const (
 	ActionConsentWithdraw  Action = "consent.withdraw"
 	ActionConsentObject    Action = "consent.object"
 	ActionConsentLift      Action = "consent.lift"
-	ActionConfirmRefused   Action = "confirmation.refuse" // of a wrong secret
-	ActionMessageSend      Action = "message.send"        // before each attempt
-	ActionReceiptIssue     Action = "receipt.issue"       // afterwards; the receipt of a record is otherwise part of it
-	ActionSignalReceive    Action = "signal.receive"
-	ActionConsentRebuild   Action = "consent.rebuild" // the state of a subject, from their ledger
-	ActionEvidenceOpen     Action = "evidence.open"   // of a consent
-	ActionProofIssue       Action = "proof.issue"     // of a subject's consents; the object is the hash of their last record
-	ActionNoticeWrite      Action = "notice.write"
-	ActionNoticePublish    Action = "notice.publish"
-	ActionDecisionExplain  Action = "decision.explain"
-	ActionRevisionPublish  Action = "revision.publish" // the built-in policy, by the service itself
+
+	ActionConsentRestrict   Action = "consent.restrict"
+	ActionConsentUnrestrict Action = "consent.unrestrict"
+
+	ActionConfirmRefused  Action = "confirmation.refuse" // of a wrong secret
+	ActionMessageSend     Action = "message.send"        // before each attempt
+	ActionReceiptIssue    Action = "receipt.issue"       // afterwards; the receipt of a record is otherwise part of it
+	ActionSignalReceive   Action = "signal.receive"
+	ActionConsentRebuild  Action = "consent.rebuild" // the state of a subject, from their ledger
+	ActionEvidenceOpen    Action = "evidence.open"   // of a consent
+	ActionProofIssue      Action = "proof.issue"     // of a subject's consents; the object is the hash of their last record
+	ActionNoticeWrite     Action = "notice.write"
+	ActionNoticePublish   Action = "notice.publish"
+	ActionDecisionExplain Action = "decision.explain"
+	ActionRevisionPublish Action = "revision.publish" // the built-in policy, by the service itself
 )
 
 // The actions of segments. What was told of groups names its release as the object.

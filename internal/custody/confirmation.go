@@ -40,14 +40,20 @@ const (
 	secretSize        = 32
 )
 
-// courier gives who carries a channel's messages, nil when nobody does.
+// courier gives who carries links through a channel, nil when nobody does.
 func (c *Confirming) courier(channel mail.Channel) Courier {
-	switch {
-	case c.PublicURL == "":
+	if c.PublicURL == "" {
 		return nil
-	case channel == mail.Email:
+	}
+	return c.carrier(channel)
+}
+
+// carrier gives who carries a channel's messages, nil when nobody does.
+func (c *Confirming) carrier(channel mail.Channel) Courier {
+	switch channel {
+	case mail.Email:
 		return c.Email
-	case channel == mail.SMS:
+	case mail.SMS:
 		return c.SMS
 	default:
 		return nil
@@ -140,7 +146,7 @@ func (p *pending) start(s *Service, w *store.Writes, id privacy.SubjectID, recor
 		return privacy.Internal(err, "draw a secret")
 	}
 	expires := record.RecordedAt.Add(s.confirming.Within)
-	message := store.Message{Subject: id, Record: record.ID, Channel: string(p.channel), Purpose: record.Purpose, DueAt: record.RecordedAt, ExpiresAt: expires}
+	message := store.Message{Kind: store.MessageConfirmation, Subject: id, Record: record.ID, Channel: string(p.channel), Purpose: record.Purpose, DueAt: record.RecordedAt, ExpiresAt: expires}
 	if message.ID, err = s.newID(); err != nil {
 		return err
 	}

@@ -83,6 +83,9 @@ func checkConsent(c *Consent, at time.Time) (occurred time.Time, err error) {
 	if !slices.Contains(privacy.ConsentActions(), c.Action) {
 		return at, privacy.Invalid("unknown_action", "the action is grant, deny, withdraw, object or lift")
 	}
+	if c.Action.AboutRestriction() && privacy.ObjectionScope(c.Purpose) != privacy.ScopeEverything {
+		return at, privacy.Invalid("invalid_scope", "a restriction is of everything: its purpose is *")
+	}
 	if c.Action.AboutObjection() && !privacy.ObjectionScope(c.Purpose).Valid() {
 		return at, privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
 	}
@@ -119,7 +122,7 @@ func (s *Service) lastAsUsual(record *store.ConsentRecord, purpose *policy.Purpo
 // an objection to more than that, some purpose it reaches.
 func (s *Service) scopeKnown(revision privacy.RevisionID, consent *Consent) bool {
 	scope := privacy.ObjectionScope(consent.Purpose)
-	if _, single := scope.Purpose(); single || !consent.Action.AboutObjection() {
+	if _, single := scope.Purpose(); single || !consent.Action.AboutStanding() {
 		return s.policy.PurposeKnown(revision, consent.Purpose)
 	}
 	for purpose := range s.policy.Purposes(revision) {
@@ -140,6 +143,10 @@ func consentAction(action privacy.ConsentAction) audit.Action {
 		return audit.ActionConsentObject
 	case privacy.ActionLift:
 		return audit.ActionConsentLift
+	case privacy.ActionRestrict:
+		return audit.ActionConsentRestrict
+	case privacy.ActionUnrestrict:
+		return audit.ActionConsentUnrestrict
 	default:
 		return audit.ActionConsentWithdraw
 	}

@@ -201,7 +201,7 @@ func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot)
 }
 
 func (r *releasePart) decideOne(ctx context.Context, decider *decider, snapshot *store.Snapshot, c *subjectCase, draft *audit.Draft) error {
-	key, err := r.service.keyring.Subject(ctx, snapshot.Subject.ID, snapshot.Subject.Slot)
+	key, err := r.service.subjectKey(ctx, &snapshot.Subject)
 	if errors.Is(err, keyring.ErrPunctured) {
 		c.outcome = withholdAll(r.asked.names, privacy.ReasonErased)
 		draft.Attributes = r.asked.names

@@ -20,6 +20,12 @@ func (l *ledger) event(record store.ConsentRecord) (privacy.Event, bool) {
 	case privacy.ActionLift:
 		event.Kind = privacy.EventObjectionLifted
 		return event, true
+	case privacy.ActionRestrict:
+		event.Kind = privacy.EventRestrictionRecorded
+		return event, true
+	case privacy.ActionUnrestrict:
+		event.Kind = privacy.EventRestrictionLifted
+		return event, true
 	}
 	i := l.find(record.Purpose)
 	if i < 0 || !l.states[i].UpdatedAt.Equal(record.RecordedAt) {

@@ -85,7 +85,7 @@ func (s *Service) questionState(ctx context.Context, caller Caller, revision pri
 		return privacy.SubjectState{}, "", errNoSubject
 	}
 	row := &snapshots[0].Subject
-	key, err := s.keyring.Subject(ctx, row.ID, row.Slot)
+	key, err := s.subjectKey(ctx, row)
 	if err != nil {
 		return privacy.SubjectState{}, "", err
 	}

@@ -37,6 +37,18 @@ func foldConsent(current store.ConsentState, exists bool, record store.ConsentRe
 		By: record.By, OccurredAt: occurred, ExpiresAt: record.ExpiresAt, Notice: record.Notice, UpdatedAt: record.RecordedAt}
 }
 
+// foldStanding gives the standing after a record that is about no single consent.
+func foldStanding(standing privacy.Standing, states []store.ConsentState, record store.ConsentRecord) privacy.Standing {
+	switch record.Action {
+	case privacy.ActionRestrict:
+		return standing.Restrict(latest(states, privacy.ScopeEverything, record.OccurredAt))
+	case privacy.ActionUnrestrict:
+		return standing.Unrestrict(record.OccurredAt)
+	default:
+		return foldObjection(standing, states, record)
+	}
+}
+
 // foldObjection gives the standing after an objection or its lifting. Like a withdrawal, an objection
 // takes effect whatever time it carries, also against the consents given before it was
 // recorded; a lifting ends only what is older than itself.

@@ -47,6 +47,9 @@ type Upserted struct {
 
 var errIdentifierConflict = privacy.Conflict("identifier_conflict", "the identifiers belong to different subjects")
 
+// ErrErasedBefore flags a profile of somebody who asked to be erased: it is not stored.
+var ErrErasedBefore = privacy.Conflict("erased_before", "somebody with one of these identifiers was erased at their own request; nothing was stored. Find out whether they came back by themselves")
+
 // ingestRounds bounds how often a batch is looked at again because other writers
 // created the same people meanwhile. Every round either finishes or finds them.
 const ingestRounds = 8
@@ -138,6 +141,14 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 			claim(claimed, keys[i])
 		}
 	}
+	erased, err := s.suppressed(ctx, profiles, fresh)
+	if err != nil {
+		return nil, err
+	}
+	for i := range erased {
+		results[i].Err = ErrErasedBefore
+	}
+	fresh = slices.DeleteFunc(fresh, func(i int) bool { return erased[i] })
 	lost, err := s.create(ctx, caller, profiles, keys, fresh, results)
 	if err != nil {
 		return nil, err

@@ -24,18 +24,18 @@ func newLedger(id privacy.SubjectID, head *store.LedgerHead) ledger {
 // mentions reports whether the ledger has left something behind that the record could end. A policy that no longer
 // knows a purpose may know it again: until then, too, what stands can be withdrawn, objected to and lifted.
 func (l *ledger) mentions(record *store.ConsentRecord) bool {
-	if !record.Action.AboutObjection() {
+	if !record.Action.AboutStanding() {
 		return l.find(record.Purpose) >= 0
 	}
 	scope := privacy.ObjectionScope(record.Purpose)
 	return slices.ContainsFunc(l.states, func(state store.ConsentState) bool { return scope.Covers(state.Purpose) }) ||
-		slices.ContainsFunc(l.standing.Objections, func(o privacy.Objection) bool { return o.Scope == scope })
+		slices.ContainsFunc(l.standing.Objections, func(o privacy.Objection) bool { return o.Scope == scope }) || record.Action.AboutRestriction()
 }
 
 // apply folds a record in.
 func (l *ledger) apply(record *store.ConsentRecord) (state *store.ConsentState, standing *privacy.Standing) {
-	if record.Action.AboutObjection() {
-		next := foldObjection(l.standing, l.states, *record)
+	if record.Action.AboutStanding() {
+		next := foldStanding(l.standing, l.states, *record)
 		if next.Equal(l.standing) {
 			return nil, nil
 		}

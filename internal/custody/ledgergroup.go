@@ -8,6 +8,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/receipt"
 	"github.com/consentry/consentry/internal/store"
 )
 
@@ -138,7 +139,7 @@ func (g *ledgerGroups) gather(first *waitingRecord) []*waitingRecord {
 // sign signs the receipts of a group, and answers those that cannot do without one. It gives the others.
 func (g *ledgerGroups) sign(ctx context.Context, group []*waitingRecord) (signed []*waitingRecord) {
 	payloads := column(group, func(r *waitingRecord) string { return r.payload })
-	jws, err := g.service.signer.signAll(ctx, payloads)
+	jws, err := g.service.signer.signAll(ctx, receipt.MediaType, payloads)
 	for i, r := range group {
 		switch {
 		case err == nil:

@@ -124,8 +124,8 @@ var errUnreachable = privacy.Invalid("no_address", "no address is held for the s
 // handOver opens the address and the link of a message and hands both to the courier, and to nobody else.
 func (s *Service) handOver(ctx context.Context, m *store.Message) error {
 	channel := mail.Channel(m.Channel)
-	courier := s.confirming.courier(channel)
-	if courier == nil {
+	courier := s.confirming.carrier(channel)
+	if courier == nil || m.Kind == store.MessageConfirmation && s.confirming.PublicURL == "" {
 		return privacy.Unavailable(nil, "confirmation_unavailable", "this node sends no messages of that kind")
 	}
 	at, ok, err := s.contact(ctx, m.Subject, channel)
@@ -153,6 +153,13 @@ func (s *Service) handOver(ctx context.Context, m *store.Message) error {
 	language, err := s.languageOf(ctx, m, key)
 	if err != nil {
 		return err
+	}
+	if m.Kind == store.MessageCode {
+		text, err := s.codeText(channel, language, token, m.ExpiresAt)
+		if err != nil {
+			return err
+		}
+		return courier.Send(ctx, to, text)
 	}
 	revision, err := s.revision(ctx)
 	if err != nil {
@@ -208,9 +215,11 @@ func openContact(key *keyring.Subject, at store.Contact) (privacy.Cleartext, err
 // languageOf gives the language of a message: that in which the consent was given, else the one the subject prefers, if it is
 // one we write.
 func (s *Service) languageOf(ctx context.Context, m *store.Message, key *keyring.Subject) (language string, err error) {
-	record, err := s.store.ConsentRecord(ctx, m.Subject, m.Record)
-	if err != nil || record.Locale != "" {
-		return mail.Language(record.Locale), err
+	if m.Kind == store.MessageConfirmation {
+		record, err := s.store.ConsentRecord(ctx, m.Subject, m.Record)
+		if err != nil || record.Locale != "" {
+			return mail.Language(record.Locale), err
+		}
 	}
 	defined, ok := s.catalogue.Attribute("language")
 	if !ok {

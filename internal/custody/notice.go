@@ -71,7 +71,7 @@ func (s *Service) shown(ctx context.Context, record *store.ConsentRecord, purpos
 	if err != nil || notice == nil {
 		return err
 	}
-	covers := record.Action.AboutObjection() || slices.Contains(notice.purposes, record.Purpose) && (purpose.Notice == "" || purpose.Notice == record.Notice.ID)
+	covers := record.Action.AboutStanding() || slices.Contains(notice.purposes, record.Purpose) && (purpose.Notice == "" || purpose.Notice == record.Notice.ID)
 	switch {
 	case !covers:
 		return errNoticeCoverage

@@ -48,6 +48,31 @@ func (s *Service) ProveInclusion(ctx context.Context, name audit.EntryName) (*In
 	return &Inclusion{Entry: entry, Index: index, LeafHash: entry.LeafHash(), Path: path, Size: checkpoint.Size, Note: checkpoint.Note}, nil
 }
 
+// ProveInclusions makes the proofs for several entries, all to one checkpoint: the newest.
+func (s *Service) ProveInclusions(ctx context.Context, names []audit.EntryName) ([]Inclusion, error) {
+	checkpoint, err := s.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proofs := make([]Inclusion, len(names))
+	for i, name := range names {
+		entry, err := s.store.AuditEntry(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		index, err := s.store.LeafIndex(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		path, err := audit.InclusionProof(ctx, s.store, index, checkpoint.Size)
+		if err != nil {
+			return nil, err
+		}
+		proofs[i] = Inclusion{Entry: entry, Index: index, LeafHash: entry.LeafHash(), Path: path, Size: checkpoint.Size, Note: checkpoint.Note}
+	}
+	return proofs, nil
+}
+
 // ProveConsistency proves that the log of size to extends the log of size from; to 0 means the
 // newest checkpoint.
 func (s *Service) ProveConsistency(ctx context.Context, from, to uint64) (path []audit.Hash, size uint64, err error) {

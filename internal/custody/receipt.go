@@ -36,7 +36,7 @@ func (s *Service) makeReceipt(ctx context.Context, revision privacy.RevisionID, 
 	if err != nil {
 		return "", err
 	}
-	signed, err := s.signer.signAll(ctx, []string{payload})
+	signed, err := s.signer.signAll(ctx, receipt.MediaType, []string{payload})
 	if err != nil {
 		return "", err
 	}

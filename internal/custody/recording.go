@@ -125,7 +125,7 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	if r.pending, err = s.preparePending(ctx, r.id, channel); err != nil {
 		return err
 	}
-	r.question = store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutObjection(), Record: r.consent.Record, Key: s.idempotencyKey(r.once)}
+	r.question = store.LedgerQuestion{Subject: r.id, Purpose: r.consent.Purpose, All: r.consent.Action.AboutStanding(), Record: r.consent.Record, Key: s.idempotencyKey(r.once)}
 	if r.pending != nil {
 		r.question.AskedSince = s.instant().Add(-24 * time.Hour)
 	}

@@ -16,7 +16,7 @@ import (
 var (
 	mayReveal = []string{"internal/custody/disclosure.go"}
 	mayBorrow = []string{"internal/keyring/seal.go", "internal/keyring/index.go", "internal/catalogue/", "internal/mapping/", "internal/importer/", "internal/custody/state.go", "internal/custody/evidence.go", "internal/custody/consentimport.go",
-		"internal/custody/signal.go", "internal/custody/facet.go", "internal/custody/messenger.go", "internal/mail/"}
+		"internal/custody/signal.go", "internal/custody/facet.go", "internal/custody/messenger.go", "internal/custody/code.go", "internal/custody/requestdetail.go", "internal/mail/"}
 )
 
 func TestOnlyTheDisclosureFlowRevealsValues(t *testing.T) {

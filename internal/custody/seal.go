@@ -10,6 +10,15 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
+// subjectKey gives the key of a subject, [keyring.ErrPunctured] of one who is erased. The mark in the database counts before the
+// key: this process may still hold the page that the key derives from.
+func (s *Service) subjectKey(ctx context.Context, row *store.Subject) (*keyring.Subject, error) {
+	if row.Erased {
+		return nil, keyring.ErrPunctured
+	}
+	return s.keyring.Subject(ctx, row.ID, row.Slot)
+}
+
 func (s *Service) sealNew(ctx context.Context, profiles []Profile, keys [][]store.IdentifierKey, fresh []int, at time.Time) ([]store.NewSubject, error) {
 	subjects := make([]store.NewSubject, len(fresh))
 	slots := newSlots{service: s, want: len(fresh)}

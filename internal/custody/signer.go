@@ -28,7 +28,7 @@ func newSigner(keys *keyring.Keyring, now func() time.Time) *signer {
 
 // signAll makes compact JWS of payloads, under the newest key. Which one that is, is in the header and so in what is signed: when the key
 // has been rotated since it was last looked at, everything is signed once more.
-func (s *signer) signAll(ctx context.Context, payloads []string) ([]string, error) {
+func (s *signer) signAll(ctx context.Context, mediaType string, payloads []string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, signWithin)
 	defer cancel()
 	version, err := s.keys.newest(ctx)
@@ -36,7 +36,7 @@ func (s *signer) signAll(ctx context.Context, payloads []string) ([]string, erro
 		return nil, err
 	}
 	for range 2 {
-		header, err := s.keys.header(ctx, version)
+		header, err := s.keys.header(ctx, version, mediaType)
 		if err != nil {
 			return nil, err
 		}
@@ -85,12 +85,12 @@ func (k *signingKeys) newest(ctx context.Context) (int, error) {
 }
 
 // header gives the protected header for a version.
-func (k *signingKeys) header(ctx context.Context, version int) (string, error) {
+func (k *signingKeys) header(ctx context.Context, version int, mediaType string) (string, error) {
 	publics, err := k.with(ctx, func(publics map[int]ed25519.PublicKey) bool { return publics[version] != nil })
 	if err != nil {
 		return "", err
 	}
-	return receipt.Header(receipt.Thumbprint(publics[version])), nil
+	return receipt.Header(receipt.Thumbprint(publics[version]), mediaType), nil
 }
 
 // all gives every version. When the keyring is away, or somebody else is asking it, those known here still verify what

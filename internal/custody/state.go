@@ -110,6 +110,7 @@ func (r residence) state(purpose privacy.PurposeName, standing privacy.Standing,
 	return privacy.SubjectState{
 		Country:        r.country,
 		AgeBand:        r.age,
+		Restricted:     standing.Restricted(given),
 		Objected:       standing.Objected(purpose, given),
 		OptOutSignal:   standing.OptedOut(given),
 		LimitSensitive: standing.LimitedSensitive(given),

@@ -1,7 +1,9 @@
 package custody
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -30,6 +32,9 @@ func (s *Service) update(ctx context.Context, caller Caller, id privacy.SubjectI
 			return err
 		})
 	})
+	if errors.Is(err, store.ErrErased) { // just now
+		err = ErrErasedBefore
+	}
 	if err != nil {
 		return Upserted{Err: err}
 	}
@@ -99,6 +104,9 @@ func (s *Service) bindIdentifiers(ctx context.Context, tx *store.Tx, key *keyrin
 	}
 	if len(missing) == 0 {
 		return nil
+	}
+	if erased, err := s.suppressed(ctx, []Profile{*profile}, []int{0}); err != nil || erased[0] {
+		return cmp.Or(err, error(ErrErasedBefore))
 	}
 	lost, err := tx.ClaimIdentifiers(ctx, claims)
 	if err != nil {

@@ -232,7 +232,7 @@ func RebuildLedgers(ctx context.Context, db *store.Store, write func(at time.Tim
 
 // rebuild writes anew what does not follow, of a subject that is locked and read again. It reports whether all follows then.
 func rebuild(ctx context.Context, tx *store.Tx, id privacy.SubjectID, write func(time.Time, []audit.Draft) (audit.Batch, error), at time.Time) (bool, error) {
-	row, err := tx.LockSubject(ctx, id)
+	row, err := tx.LockAnySubject(ctx, id)
 	if err != nil {
 		return false, err
 	}

@@ -183,6 +183,9 @@ func TestRebuildOfAnyLedgerIsTheState(t *testing.T) {
 			if action.AboutObjection() {
 				scopes = append(scopes, "marketing.*", "*")
 			}
+			if action.AboutRestriction() {
+				scopes = []privacy.PurposeName{"*"}
+			}
 			at := v.clock.read().Add(-time.Duration(rapid.IntRange(0, 3).Draw(rt, "ago")) * time.Hour)
 			v.mustAct(id, action, rapid.SampledFrom(scopes).Draw(rt, "scope"), at)
 		}

@@ -19,46 +19,56 @@ const attempts = 32
 // and should be after any failure; slots already erased are no error. Pages are
 // punctured one after the other, so a failure may leave some done.
 func (k *Keyring) Puncture(ctx context.Context, slots ...privacy.KeySlot) error {
+	_, err := k.Erase(ctx, slots...)
+	return err
+}
+
+// Erase is Puncture that tells, of each page, which version lacks the slots.
+func (k *Keyring) Erase(ctx context.Context, slots ...privacy.KeySlot) (map[PageNo]int, error) {
 	byPage := make(map[PageNo][]int)
 	for _, slot := range slots {
 		if slot < 0 {
-			return ErrNoSuchSlot
+			return nil, ErrNoSuchSlot
 		}
 		byPage[PageOf(slot)] = append(byPage[PageOf(slot)], indexOf(slot))
 	}
+	versions := make(map[PageNo]int, len(byPage))
 	for _, page := range slices.Sorted(maps.Keys(byPage)) {
-		if err := k.puncturePage(ctx, page, byPage[page]); err != nil {
-			return fmt.Errorf("puncture: %w", err)
+		version, err := k.puncturePage(ctx, page, byPage[page])
+		if err != nil {
+			return nil, fmt.Errorf("puncture: %w", err)
 		}
+		versions[page] = version
 	}
-	return nil
+	return versions, nil
 }
 
-func (k *Keyring) puncturePage(ctx context.Context, page PageNo, erased []int) error {
+// puncturePage gives the version of the page that lacks the slots and was verified.
+func (k *Keyring) puncturePage(ctx context.Context, page PageNo, erased []int) (int, error) {
 	// Also when it fails: the write may have happened.
 	defer k.pages.drop(page)
 	for range attempts {
 		before, version, err := k.readPage(ctx, page)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		written, err := k.writePunctured(ctx, page, before, version, erased)
 		if errors.Is(err, errConflict) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("page %d: %w", page, err)
+			return 0, fmt.Errorf("page %d: %w", page, err)
 		}
 		verified, err := k.verifyPuncture(ctx, page, before.expand(), written, erased)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if _, err := k.settle(ctx, pageRecord(page), verified); err != nil {
-			return fmt.Errorf("page %d: destroy older versions: %w", page, err)
+			return 0, fmt.Errorf("page %d: destroy older versions: %w", page, err)
 		}
-		return nil
+		return verified, nil
 	}
-	return fmt.Errorf("page %d: %w", page, ErrBusy)
+	return 0, fmt.Errorf("page %d: %w", page, ErrBusy)
 }
 
 // writePunctured writes the page without the erased slots, unless that changes nothing,

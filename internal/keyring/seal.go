@@ -22,6 +22,7 @@ const (
 	KindFacet      Kind = 6 // what segments see of the subject, in one piece
 	KindEvidence   Kind = 4 // of a consent; the version is the number of its record
 	KindMessage    Kind = 7 // what a message to the subject says that nobody else may know
+	KindRequest    Kind = 8 // what a request of the subject says in detail
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value: read

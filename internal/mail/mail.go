@@ -30,6 +30,13 @@ type Confirmation struct {
 	ExpiresAt  time.Time
 }
 
+// RequestCode is what somebody is told in whose name something was asked about their data.
+type RequestCode struct {
+	Controller string
+	Code       string
+	ExpiresAt  time.Time
+}
+
 // Channel says how a message goes.
 type Channel string
 
@@ -58,15 +65,29 @@ func Language(tag string) string {
 
 // Confirm writes the message that asks for a confirmation, in the language of the tag.
 func Confirm(channel Channel, tag string, c Confirmation) (Message, error) {
-	parsed, err := template.ParseFS(templates, "templates/confirm."+string(channel)+"."+Language(tag)+".txt")
+	return write("confirm", channel, tag, struct {
+		Confirmation
+		Until string
+	}{c, until(c.ExpiresAt)})
+}
+
+// Code writes the message that brings a code, in the language of the tag.
+func Code(channel Channel, tag string, c RequestCode) (Message, error) {
+	return write("code", channel, tag, struct {
+		RequestCode
+		Until string
+	}{c, until(c.ExpiresAt)})
+}
+
+func until(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 MST") }
+
+func write(name string, channel Channel, tag string, content any) (Message, error) {
+	parsed, err := template.ParseFS(templates, "templates/"+name+"."+string(channel)+"."+Language(tag)+".txt")
 	if err != nil {
 		return Message{}, privacy.Internal(nil, "read the text of a message")
 	}
 	var text bytes.Buffer
-	if err := parsed.Execute(&text, struct {
-		Confirmation
-		Until string
-	}{c, c.ExpiresAt.UTC().Format("2006-01-02 15:04 MST")}); err != nil {
+	if err := parsed.Execute(&text, content); err != nil {
 		return Message{}, privacy.Internal(nil, "write a message")
 	}
 	if channel == SMS {

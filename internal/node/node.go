@@ -23,6 +23,7 @@ import (
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/rights"
 	"github.com/consentry/consentry/internal/store"
 	"github.com/consentry/consentry/internal/webhook"
 )
@@ -44,11 +45,13 @@ type Config struct {
 	Now         func() time.Time
 	Controller  privacy.Controller // zero: the example
 	Confirming  custody.Confirming // zero: consents cannot be confirmed by message
+	Reach       func(point string) // see rights.Config
 }
 
 // Node is a vault that is ready to serve.
 type Node struct {
 	Service *custody.Service
+	Rights  *rights.Service
 	API     *api.API
 	Policy  *policy.Engine
 	Store   *store.Store
@@ -102,6 +105,9 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	n.Policy = policy.NewEngine()
 	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller,
 		Events: n.openEvents(c, registry), Confirming: c.Confirming})
+	if n.Rights, err = rights.New(rights.Config{Vault: n.Service, Store: n.Store, Log: c.Log, Reach: c.Reach}); err != nil {
+		return nil, err
+	}
 	revision, err := n.Service.PublishDefault(ctx)
 	if err != nil {
 		return nil, err
@@ -111,8 +117,10 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service})
-	n.API = api.New(api.Config{Service: n.Service, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
-	if n.jobs, err = n.Store.StartJobs(ctx, n.Service.Workers(), c.Log); err != nil {
+	n.API = api.New(api.Config{Service: n.Service, Rights: n.Rights, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
+	workers := n.Service.Workers()
+	n.Rights.AddWorkers(workers)
+	if n.jobs, err = n.Store.StartJobs(ctx, workers, c.Log); err != nil {
 		return nil, err
 	}
 	n.start(context.WithoutCancel(ctx))

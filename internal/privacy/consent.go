@@ -26,11 +26,14 @@ const (
 	ActionWithdraw ConsentAction = "withdraw"
 	ActionObject   ConsentAction = "object" // to processing that rests on something else than consent
 	ActionLift     ConsentAction = "lift"   // takes an objection back
+
+	ActionRestrict   ConsentAction = "restrict"   // all use but with a newer consent (GDPR Art. 18)
+	ActionUnrestrict ConsentAction = "unrestrict" // ends that
 )
 
 // ConsentActions lists every action.
 func ConsentActions() []ConsentAction {
-	return []ConsentAction{ActionGrant, ActionDeny, ActionWithdraw, ActionObject, ActionLift}
+	return []ConsentAction{ActionGrant, ActionDeny, ActionWithdraw, ActionObject, ActionLift, ActionRestrict, ActionUnrestrict}
 }
 
 // Status gives the state of consent an action leads to; ok is false when it is about objections, which
@@ -50,6 +53,12 @@ func (a ConsentAction) Status() (ConsentStatus, bool) {
 
 // AboutObjection reports whether the action is about an objection, and so may have a scope wider than a purpose.
 func (a ConsentAction) AboutObjection() bool { return a == ActionObject || a == ActionLift }
+
+// AboutRestriction reports whether the action is about a restriction, which is of everything.
+func (a ConsentAction) AboutRestriction() bool { return a == ActionRestrict || a == ActionUnrestrict }
+
+// AboutStanding reports whether the action changes the subject's standing and not a state of consent.
+func (a ConsentAction) AboutStanding() bool { return a.AboutObjection() || a.AboutRestriction() }
 
 // ConsentScope is something a consent was given for separately (PIPL Art. 23, 25, 26, 29, 39).
 type ConsentScope string

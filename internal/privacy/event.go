@@ -17,8 +17,13 @@ const (
 	EventObjectionRecorded EventKind = "objection.recorded"
 	EventObjectionLifted   EventKind = "objection.lifted"
 	EventSignalReceived    EventKind = "signal.received"
-	EventPolicyPublished   EventKind = "policy.published"
-	EventPolicyRolledBack  EventKind = "policy.rolled_back"
+	EventSubjectErased     EventKind = "subject.erased"
+
+	EventRestrictionRecorded EventKind = "restriction.recorded"
+	EventRestrictionLifted   EventKind = "restriction.lifted"
+
+	EventPolicyPublished  EventKind = "policy.published"
+	EventPolicyRolledBack EventKind = "policy.rolled_back"
 )
 
 // EventSubjectsChanged says that what segments see of people may have changed. It is for the nodes of the vault
@@ -28,7 +33,7 @@ const EventSubjectsChanged EventKind = "subjects.changed"
 // EventKinds lists those that others can be told of.
 func EventKinds() []EventKind {
 	return []EventKind{EventConsentGranted, EventConsentDenied, EventConsentWithdrawn, EventObjectionRecorded, EventObjectionLifted,
-		EventSignalReceived, EventPolicyPublished, EventPolicyRolledBack}
+		EventSignalReceived, EventRestrictionRecorded, EventRestrictionLifted, EventSubjectErased, EventPolicyPublished, EventPolicyRolledBack}
 }
 
 // Valid reports whether the kind is of the closed list.
@@ -53,6 +58,7 @@ type EventDetail struct {
 	Signals  []string      `json:"signals,omitempty"`  // which kinds of signal were received: gpc, tcf, gpp
 	Revision RevisionID    `json:"revision,omitempty"` // the policy revision now in force
 	Subjects []SubjectID   `json:"subjects,omitempty"` // who has changed, when they are several
+	Request  string        `json:"request,omitempty"`  // the id of the request that it follows from, to be named in the acknowledgement
 }
 
 // ConsentEvent gives the kind of event that a consent's new status is; ok is false for one nobody is

@@ -15,6 +15,7 @@ type Standing struct {
 	Objections     []Objection `json:"objections,omitempty"`     // one for each scope, in order of scope
 	OptOutSignal   time.Time   `json:"opt_out_signal,omitzero"`  // when an opt-out of sale and sharing was last received
 	LimitSensitive time.Time   `json:"limit_sensitive,omitzero"` // when the use of sensitive data was last limited
+	RestrictedAt   time.Time   `json:"restricted,omitzero"`      // since when all use is restricted
 }
 
 // Objection is a no to processing that rests on no consent, or on an older one (GDPR Art. 21).
@@ -110,6 +111,27 @@ func (s Standing) LimitedSensitive(consent GivenConsent) bool {
 	return !s.LimitSensitive.IsZero() && (!consent.Explicit || !consent.newerThan(s.LimitSensitive))
 }
 
+// Restricted reports whether all use is restricted. A newer consent for the very purpose is an exception (GDPR Art. 18(2)).
+func (s Standing) Restricted(consent GivenConsent) bool {
+	return !s.RestrictedAt.IsZero() && !consent.newerThan(s.RestrictedAt)
+}
+
+// Restrict gives the standing after a restriction; one of an earlier date than another changes nothing.
+func (s Standing) Restrict(at time.Time) Standing {
+	if at.After(s.RestrictedAt) {
+		s.RestrictedAt = at
+	}
+	return s
+}
+
+// Unrestrict gives the standing after a restriction has ended, unless it is as new as its end.
+func (s Standing) Unrestrict(at time.Time) Standing {
+	if at.After(s.RestrictedAt) {
+		s.RestrictedAt = time.Time{}
+	}
+	return s
+}
+
 func (c GivenConsent) newerThan(at time.Time) bool {
 	return c.Status == ConsentGranted && c.At.After(at)
 }
@@ -150,6 +172,6 @@ func (s Standing) find(scope ObjectionScope) (i int, found bool) {
 
 // Equal reports whether two standings say the same.
 func (s Standing) Equal(other Standing) bool {
-	return s.OptOutSignal.Equal(other.OptOutSignal) && s.LimitSensitive.Equal(other.LimitSensitive) &&
+	return s.OptOutSignal.Equal(other.OptOutSignal) && s.LimitSensitive.Equal(other.LimitSensitive) && s.RestrictedAt.Equal(other.RestrictedAt) &&
 		slices.EqualFunc(s.Objections, other.Objections, func(a, b Objection) bool { return a.Scope == b.Scope && a.At.Equal(b.At) })
 }

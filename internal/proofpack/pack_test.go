@@ -88,7 +88,7 @@ func receiptOf(private ed25519.PrivateKey, r *proofpack.Record) string {
 	if err != nil {
 		panic(err)
 	}
-	input := receipt.SigningInput(receipt.Header(receipt.Thumbprint(publicOf(private))), payload)
+	input := receipt.SigningInput(receipt.Header(receipt.Thumbprint(publicOf(private)), receipt.MediaType), payload)
 	return receipt.Compact(input, ed25519.Sign(private, input))
 }
 

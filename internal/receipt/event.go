@@ -40,6 +40,8 @@ func (e *Event) kind() string {
 	switch {
 	case e.Action.AboutObjection():
 		return "https://w3id.org/dpv/legal/eu/gdpr#A21"
+	case e.Action.AboutRestriction():
+		return "https://w3id.org/dpv/legal/eu/gdpr#A18"
 	case e.Explicit:
 		return "dpv:ExplicitlyExpressedConsent"
 	default:
@@ -60,7 +62,11 @@ func (e *Event) state() string {
 	case privacy.ActionWithdraw:
 		return "dpv:ConsentWithdrawn"
 	case privacy.ActionObject:
-		return "objected" // the vocabulary has no term for either
+		return "objected" // the vocabulary has no term for any of these
+	case privacy.ActionRestrict:
+		return "restricted"
+	case privacy.ActionUnrestrict:
+		return "restriction lifted"
 	default:
 		return "objection lifted"
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/consentry/consentry/internal/privacy"
 )
 
-// mediaType is the typ of the header: whatever else the key signs cannot pass for a receipt.
-const mediaType = "consent-receipt+jws"
+// MediaType is the typ of the header: whatever else the key signs cannot pass for a receipt.
+const MediaType = "consent-receipt+jws"
 
 // maxJWS bounds what is parsed, many times the size of any receipt.
 const maxJWS = 64 << 10
@@ -27,19 +27,22 @@ type header struct {
 	Type      string `json:"typ"`
 }
 
-// Header gives the protected header, encoded, of receipts signed by a key.
-func Header(keyID string) string {
+// Header gives the protected header, encoded, of what is signed by a key, a receipt or something else of its own media type.
+func Header(keyID, mediaType string) string {
 	text, _ := json.Marshal(header{Algorithm: "EdDSA", KeyID: keyID, Type: mediaType}) // strings always marshal
 	return encoding.EncodeToString(text)
 }
 
 // Payload gives a receipt encoded as the payload of its JWS.
-func Payload(r *Receipt) (string, error) {
+func Payload(r *Receipt) (string, error) { return Encode(r) }
+
+// Encode gives a document encoded as the payload of a JWS.
+func Encode(document any) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(r); err != nil {
-		return "", privacy.Internal(err, "encode a receipt")
+	if err := encoder.Encode(document); err != nil {
+		return "", privacy.Internal(err, "encode a document")
 	}
 	return encoding.EncodeToString(bytes.TrimSuffix(text.Bytes(), []byte("\n"))), nil
 }
@@ -56,7 +59,7 @@ func Compact(input, signature []byte) string {
 
 var (
 	errMalformed  = privacy.Invalid("receipt_malformed", "a receipt is a compact JWS of three parts")
-	errAlgorithm  = privacy.Invalid("receipt_header_refused", "a receipt's header has alg EdDSA, typ "+mediaType+" and kid, and nothing else")
+	errAlgorithm  = privacy.Invalid("receipt_header_refused", "a receipt's header has alg EdDSA, typ "+MediaType+" and kid, and nothing else")
 	errUnknownKey = privacy.Invalid("receipt_key_unknown", "the receipt was signed by a key that is not in the key set")
 	errSignature  = privacy.Invalid("receipt_signature_invalid", "the receipt is not what was signed")
 	errPayload    = privacy.Invalid("receipt_payload_refused", "what was signed is not a consent receipt")
@@ -66,38 +69,47 @@ var (
 // nothing from the header but which of the keys to use: an algorithm other than EdDSA, a key that the
 // header brings along, and any member it does not know are refused.
 func Verify(jws string, keys Keys) (Receipt, error) {
+	payload, err := Open(jws, MediaType, keys)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return parsePayload(payload)
+}
+
+// Open checks a compact JWS of a media type as Verify does, and gives its payload.
+func Open(jws, mediaType string, keys Keys) (payload []byte, err error) {
 	if len(jws) > maxJWS {
-		return Receipt{}, errMalformed
+		return nil, errMalformed
 	}
 	parts := strings.Split(jws, ".")
 	if len(parts) != 3 {
-		return Receipt{}, errMalformed
+		return nil, errMalformed
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
 		var err error
 		if strings.ContainsAny(part, "\r\n") { // which the decoder passes over
-			return Receipt{}, errMalformed
+			return nil, errMalformed
 		}
 		if decoded[i], err = encoding.DecodeString(part); err != nil {
-			return Receipt{}, errMalformed
+			return nil, errMalformed
 		}
 	}
-	h, err := parseHeader(decoded[0])
+	h, err := parseHeader(decoded[0], mediaType)
 	if err != nil {
-		return Receipt{}, err
+		return nil, err
 	}
 	public, known := keys[h.KeyID]
 	if !known {
-		return Receipt{}, errUnknownKey
+		return nil, errUnknownKey
 	}
 	if !ed25519.Verify(public, []byte(jws[:len(parts[0])+1+len(parts[1])]), decoded[2]) {
-		return Receipt{}, errSignature
+		return nil, errSignature
 	}
-	return parsePayload(decoded[1])
+	return decoded[1], nil
 }
 
-func parseHeader(text []byte) (header, error) {
+func parseHeader(text []byte, mediaType string) (header, error) {
 	var h header
 	if err := decodeOne(text, &h, true); err != nil || h.Algorithm != "EdDSA" || h.Type != mediaType || h.KeyID == "" {
 		return header{}, errAlgorithm

@@ -40,7 +40,7 @@ func signed(t testing.TB, private ed25519.PrivateKey) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	input := receipt.SigningInput(receipt.Header(receipt.Thumbprint(publicOf(private))), encoded)
+	input := receipt.SigningInput(receipt.Header(receipt.Thumbprint(publicOf(private)), receipt.MediaType), encoded)
 	return receipt.Compact(input, ed25519.Sign(private, input))
 }
 

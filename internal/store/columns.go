@@ -17,3 +17,10 @@ func timeOrZero(at *time.Time) time.Time {
 	}
 	return *at
 }
+
+func nullID(id [16]byte) *[16]byte {
+	if id == [16]byte{} {
+		return nil
+	}
+	return &id
+}

@@ -135,7 +135,7 @@ func scanConsentState(row pgx.CollectableRow) (ConsentState, error) {
 
 // Evidence reads the sealed evidence of a record, with the slot of the key it is sealed under. KindNotFound when there is none.
 func (s *Store) Evidence(ctx context.Context, id privacy.SubjectID, seq int32) (slot privacy.KeySlot, sealed []byte, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT s.key_slot, e.sealed FROM subject s JOIN consent_evidence e ON e.subject_id = s.subject_id WHERE s.subject_id = $1 AND e.seq = $2`,
+	err = s.pool.QueryRow(ctx, `SELECT s.key_slot, e.sealed FROM subject s JOIN consent_evidence e ON e.subject_id = s.subject_id WHERE s.subject_id = $1 AND s.erased_at IS NULL AND e.seq = $2`,
 		[16]byte(id), seq).Scan(&slot, &sealed)
 	if isNoRows(err) {
 		return 0, nil, privacy.NotFound("evidence_not_found", "there is no evidence of that record")

@@ -57,7 +57,7 @@ func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeNa
 // The subject, their consent and their values share a shard and are read by one statement, so no half of somebody's
 // change can be seen. A value is a row of its own, which costs the server less than gathering them by subject.
 const selectSnapshots = `
-	SELECT s.subject_id, NULL::integer AS attribute_id, s.version, s.state AS sealed, s.key_slot, ` + selectStanding + `,
+	SELECT s.subject_id, NULL::integer AS attribute_id, s.version, CASE WHEN s.erased_at IS NULL THEN s.state END AS sealed, s.key_slot, ` + selectStanding + `,
 		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version,
 		(SELECT max(number) FROM publication)
 	FROM subject s
@@ -129,7 +129,7 @@ func (r *snapshotReader) read(rows pgx.Rows, row [][]byte) error {
 		snapshot.Values = append(snapshot.Values, SealedValue{privacy.AttributeID(rawInt32(attribute)), version, r.bytes.keep(row[colSealed])}) //nolint:gosec // bounded by a check constraint
 		return nil
 	}
-	snapshot.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])), Version: version, State: r.bytes.keep(row[colSealed])}
+	snapshot.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])), Version: version, State: r.bytes.keep(row[colSealed]), Erased: row[colSealed] == nil}
 	if number := row[colPublication]; number != nil {
 		r.publication = rawInt64(number)
 	}

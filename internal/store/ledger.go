@@ -142,7 +142,9 @@ func (l *ledgerLocks) queue(reads *pgx.Batch, question *LedgerQuestion, head *Le
 			head.Busy = head.Busy || l == skipLocked
 			return nil
 		}
-		head.Subject = subject
+		if !subject.Erased { // else there is none any more
+			head.Subject = subject
+		}
 		return err
 	})
 }

@@ -67,7 +67,7 @@ const selectPopulation = `
 	SELECT s.subject_id, c.purpose, s.version, s.state, s.key_slot, ` + selectStanding + `,
 		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version
 	FROM subject s LEFT JOIN consent_state c ON c.subject_id = s.subject_id
-	WHERE s.subject_id > $1 AND s.subject_id <= $2
+	WHERE s.subject_id > $1 AND s.subject_id <= $2 AND s.erased_at IS NULL
 	ORDER BY s.subject_id`
 
 const colPurpose = colAttribute

@@ -17,6 +17,7 @@ type Subject struct {
 	Version  uint32
 	State    []byte
 	Standing privacy.Standing // written by PutStanding alone
+	Erased   bool             // nothing of them may be read or written any more
 }
 
 // NextSlots draws n fresh key slots. A slot is never given out twice.
@@ -30,8 +31,20 @@ func (s *Store) NextSlots(ctx context.Context, n int) ([]privacy.KeySlot, error)
 }
 
 // LockSubject reads a subject and holds it until the transaction ends, so that writes to
-// one subject follow each other. KindNotFound when there is none.
+// one subject follow each other. KindNotFound when there is none, or when they are erased.
 func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, error) {
+	subject, err := t.LockAnySubject(ctx, id)
+	if err == nil && subject.Erased {
+		return Subject{}, ErrErased
+	}
+	return subject, err
+}
+
+// ErrErased is given where a subject was erased, or is about to be.
+var ErrErased = privacy.NotFound("subject_erased", "this subject has been erased")
+
+// LockAnySubject is [Tx.LockSubject] for what goes on with a subject after their erasure, too.
+func (t *Tx) LockAnySubject(ctx context.Context, id privacy.SubjectID) (Subject, error) {
 	subject, err := scanSubject(t.tx.QueryRow(ctx, lockSubject, [16]byte(id)), id)
 	if isNoRows(err) {
 		return subject, privacy.NotFound("subject_not_found", "there is no such subject")
@@ -39,13 +52,13 @@ func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, er
 	return subject, wrap(err, "lock a subject")
 }
 
-const lockSubject = `SELECT key_slot, version, state, ` + selectStanding + ` FROM subject s WHERE subject_id = $1 FOR UPDATE`
+const lockSubject = `SELECT key_slot, version, state, ` + selectStanding + `, erased_at IS NOT NULL FROM subject s WHERE subject_id = $1 FOR UPDATE`
 
 func scanSubject(row pgx.Row, id privacy.SubjectID) (Subject, error) {
 	subject := Subject{ID: id}
 	var version int64
 	var standing []byte
-	err := row.Scan(&subject.Slot, &version, &subject.State, &standing)
+	err := row.Scan(&subject.Slot, &version, &subject.State, &standing, &subject.Erased)
 	if err != nil {
 		return Subject{}, err
 	}

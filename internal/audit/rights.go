@@ -1,0 +1,19 @@
+package audit
+
+// The actions on requests of subjects. Their entries name the request as the object.
+const (
+	ActionRequestLodge       Action = "request.lodge"
+	ActionRequestJoin        Action = "request.join" // to one that is open
+	ActionRequestIdentify    Action = "request.identify"
+	ActionRequestRefuseProof Action = "request.identify.refuse" // of a wrong code
+	ActionRequestExtend      Action = "request.extend"
+	ActionRequestReject      Action = "request.reject"
+	ActionRequestComplete    Action = "request.complete"
+	ActionRequestExpire      Action = "request.expire"
+	ActionRequestAcknowledge Action = "request.acknowledge" // by a processor
+	ActionErasureMark        Action = "erasure.mark"
+	ActionErasureExecute     Action = "erasure.execute"
+	ActionErasureRepeat      Action = "erasure.repeat" // after a backup had brought somebody back
+	ActionHoldPlace          Action = "hold.place"     // its object is the hold
+	ActionHoldRelease        Action = "hold.release"
+)

@@ -1,0 +1,229 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// This file is the part of an erasure that needs keys or takes them away. When it is due, and what follows from it, is decided by
+// package rights, which calls the methods here in their order: MarkErased, Bury, Puncture, DeleteErased. Each of them may be
+// repeated, and is, after a crash.
+
+// Doomed is a locked subject who is to be erased, and the request that asks for it.
+type Doomed struct {
+	Subject store.Subject
+	Request privacy.RightsRequestID
+}
+
+// MarkErased queues what stops all reads of locked subjects, and gives the erasures that begin with it. The marks that their identifiers
+// leave have to be worked out now: nobody can open an identifier once the key is gone. Erasures of one page share a tombstone.
+func (s *Service) MarkErased(ctx context.Context, tx *store.Tx, w *store.Writes, caller Caller, doomed []Doomed, at time.Time) ([]store.Erasure, error) {
+	ids := make([]privacy.SubjectID, len(doomed))
+	for i := range doomed {
+		ids[i] = doomed[i].Subject.ID
+	}
+	sealed, err := tx.SealedIdentifiers(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	drafts := make([]audit.Draft, len(doomed))
+	for i, d := range doomed {
+		drafts[i] = audit.Draft{Action: audit.ActionErasureMark, Client: caller.Client, RequestID: caller.Request, Subject: d.Subject.ID, Object: RequestObject(d.Request)}
+	}
+	batch, err := s.newBatch(at, drafts)
+	if err != nil {
+		return nil, err
+	}
+	tombstones := make(map[keyring.PageNo][16]byte)
+	erasures := make([]store.Erasure, len(doomed))
+	var released []store.IdentifierKey
+	for i, d := range doomed {
+		page := keyring.PageOf(d.Subject.Slot)
+		if _, ok := tombstones[page]; !ok {
+			if tombstones[page], err = s.newID(); err != nil {
+				return nil, err
+			}
+		}
+		hashes, err := s.suppressionHashes(ctx, &d.Subject, sealed[d.Subject.ID])
+		if err != nil {
+			return nil, err
+		}
+		for _, identifier := range sealed[d.Subject.ID] {
+			released = append(released, identifier.Key)
+		}
+		erasures[i] = store.Erasure{Subject: d.Subject.ID, Request: d.Request, Step: store.ErasureMarked, Slot: d.Subject.Slot, Tombstone: tombstones[page],
+			Hashes: hashes, MarkedAt: at, Entries: []string{batch.Entries[i].Name.String()}}
+		change, err := s.newID()
+		if err != nil {
+			return nil, err
+		}
+		w.MarkErased(&erasures[i], change)
+	}
+	w.ReleaseIdentifiers(released)
+	w.AppendAudit(batch)
+	return erasures, nil
+}
+
+func (s *Service) suppressionHashes(ctx context.Context, subject *store.Subject, sealed []store.Identifier) ([]store.IdentifierKey, error) {
+	key, err := s.keyring.Subject(ctx, subject.ID, subject.Slot)
+	if errors.Is(err, keyring.ErrPunctured) {
+		return nil, nil // by somebody else, before: there is nothing to be read any more
+	}
+	if err != nil {
+		return nil, err
+	}
+	var hashes []store.IdentifierKey
+	for _, identifier := range sealed {
+		value, err := key.Open(keyring.KindIdentifier, identifier.Key.Type, 1, identifier.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		if kind, ok := s.catalogue.IdentifierByID(identifier.Key.Type); ok {
+			hashes = append(hashes, store.IdentifierKey{Type: kind.ID, Index: s.keyring.SuppressionIndex(kind.Type, value)})
+		}
+	}
+	return hashes, nil
+}
+
+// suppressed tells which of the profiles have an identifier of somebody who was erased. It is asked after identifiers were looked up:
+// an erasure marks them in the transaction in which they cease to find anybody.
+func (s *Service) suppressed(ctx context.Context, profiles []Profile, among []int) (map[int]bool, error) {
+	var hashes []store.IdentifierKey
+	of := make(map[store.IdentifierKey][]int)
+	for _, i := range among {
+		for _, d := range profiles[i].Identifiers {
+			hash := store.IdentifierKey{Type: d.Type.ID, Index: s.keyring.SuppressionIndex(d.Type.Type, d.Value)}
+			hashes = append(hashes, hash)
+			of[hash] = append(of[hash], i)
+		}
+	}
+	if len(hashes) == 0 {
+		return nil, nil
+	}
+	marked, err := s.store.Suppressed(ctx, hashes)
+	found := make(map[int]bool)
+	for hash := range marked {
+		for _, i := range of[hash] {
+			found[i] = true
+		}
+	}
+	return found, err
+}
+
+// Bury has the keyring remember marked erasures.
+func (s *Service) Bury(ctx context.Context, erasures []store.Erasure) error {
+	done := make(map[[16]byte]bool)
+	for _, e := range erasures {
+		if done[e.Tombstone] {
+			continue
+		}
+		done[e.Tombstone] = true
+		group, err := s.store.ErasuresBuried(ctx, e.Tombstone) // all that share it, whoever asks
+		if err != nil {
+			return err
+		}
+		dead := make([]keyring.Tombstone, len(group))
+		for i, g := range group {
+			dead[i] = keyring.Tombstone{Subject: g.Subject, Slot: g.Slot, Request: g.Request, At: g.MarkedAt, Suppressed: make([]keyring.SuppressedIdentifier, len(g.Hashes))}
+			for j, hash := range g.Hashes {
+				dead[i].Suppressed[j] = keyring.SuppressedIdentifier{Type: hash.Type, Hash: hash.Index}
+			}
+		}
+		if err := s.keyring.Bury(ctx, keyring.TombstoneName{Page: keyring.PageOf(e.Slot), ID: e.Tombstone}, dead); err != nil {
+			return err
+		}
+	}
+	return s.store.StepErasures(ctx, subjectsOf(erasures), store.ErasureMarked, store.ErasureBuried)
+}
+
+// Puncture takes the keys of buried erasures away, page by page: once it returns, nobody can open anything that was sealed under
+// them, in whatever backup of the database.
+func (s *Service) Puncture(ctx context.Context, erasures []store.Erasure) error {
+	pages := make(map[keyring.PageNo][]store.Erasure)
+	for _, e := range erasures {
+		page := keyring.PageOf(e.Slot)
+		pages[page] = append(pages[page], e)
+	}
+	for page, group := range pages {
+		slots := make([]privacy.KeySlot, len(group))
+		for i := range group {
+			slots[i] = group[i].Slot
+		}
+		versions, err := s.keyring.Erase(ctx, slots...)
+		if err != nil {
+			return err
+		}
+		if err := s.store.NotePunctured(ctx, subjectsOf(group), versions[page], s.instant()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteErased deletes all that was sealed under keys that are gone.
+func (s *Service) DeleteErased(ctx context.Context, erasures []store.Erasure) error {
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		at := s.instant()
+		erased, err := tx.DeletePersonal(ctx, subjectsOf(erasures))
+		if err != nil {
+			return err
+		}
+		drafts := make([]audit.Draft, len(erasures))
+		for i, e := range erasures {
+			drafts[i] = audit.Draft{Action: audit.ActionErasureExecute, Client: systemClient, Subject: e.Subject, Object: RequestObject(e.Request), Attributes: s.namesOf(erased[e.Subject].Attributes)}
+		}
+		batch, err := s.newBatch(at, drafts)
+		if err != nil {
+			return err
+		}
+		w := &store.Writes{}
+		for i, e := range erasures {
+			w.NoteDeleted(e.Subject, erased[e.Subject], batch.Entries[i].Name.String(), at)
+		}
+		w.AppendAudit(batch)
+		return tx.Send(ctx, w)
+	})
+}
+
+func (s *Service) namesOf(ids []privacy.AttributeID) []privacy.AttributeName {
+	var names []privacy.AttributeName
+	for _, id := range ids {
+		if attribute, ok := s.catalogue.ByID(id); ok {
+			names = append(names, attribute.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ErasedNames says what was deleted in the words of the catalogue.
+func (s *Service) ErasedNames(e store.Erased) (attributes []privacy.AttributeName, identifiers []privacy.IdentifierType) {
+	for _, id := range e.Identifiers {
+		if kind, ok := s.catalogue.IdentifierByID(id); ok {
+			identifiers = append(identifiers, kind.Type)
+		}
+	}
+	slices.Sort(identifiers)
+	return s.namesOf(e.Attributes), slices.Compact(identifiers)
+}
+
+// PageOf gives the number of the key page that a slot is on, for a certificate.
+func PageOf(slot privacy.KeySlot) int64 { return int64(keyring.PageOf(slot)) }
+
+// RequestObject names a request of a subject in the audit log.
+func RequestObject(id privacy.RightsRequestID) string { return "request/" + id.String() }
+
+func subjectsOf(erasures []store.Erasure) []privacy.SubjectID {
+	ids := make([]privacy.SubjectID, len(erasures))
+	for i := range erasures {
+		ids[i] = erasures[i].Subject
+	}
+	return ids
+}

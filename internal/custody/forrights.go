@@ -1,0 +1,70 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/receipt"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// What package rights needs of the vault beside the flows: ids, times, entries, the law, and seals.
+
+// Instant is the current time in the precision the database keeps.
+func (s *Service) Instant() time.Time { return s.instant() }
+
+// NewID draws a UUIDv7.
+func (s *Service) NewID() ([16]byte, error) { return s.newID() }
+
+// Entered makes the audit entries of a write, to be committed with it.
+func (s *Service) Entered(at time.Time, drafts ...audit.Draft) (audit.Batch, error) {
+	return s.newBatch(at, drafts)
+}
+
+// Actor stands for the person who calls.
+func (s *Service) Actor(caller Caller) privacy.ActorID { return s.actor(caller) }
+
+// System is who acts when the service itself does.
+func System() Caller { return Caller{Caller: privacy.Caller{Client: systemClient}} }
+
+// WriteOnce runs a write in a transaction, at most once for a key.
+func (s *Service) WriteOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
+	return s.writeOnce(ctx, once, answer, work)
+}
+
+// Find looks a subject up by identifier. Where it finds nobody it gives an id that nobody has, always the same for the
+// same identifier: what is kept under it looks like anybody's.
+func (s *Service) Find(ctx context.Context, identifier ProfileIdentifier) (id privacy.SubjectID, known bool, err error) {
+	key := s.identifierKey(identifier)
+	found, err := s.store.FindSubjects(ctx, []store.IdentifierKey{key})
+	if err != nil {
+		return id, false, err
+	}
+	if id, known = found[key]; known {
+		return id, true, nil
+	}
+	hash := s.keyring.Fingerprint(append([]byte("nobody\n"+string(identifier.Type.Type)+"\n"), key.Index[:]...))
+	id = privacy.SubjectID(hash[:16])
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // a UUIDv8: ours are of version 7
+	return id, false, nil
+}
+
+// SignDocuments signs documents as compact JWS of a media type, all in one call.
+func (s *Service) SignDocuments(ctx context.Context, mediaType string, documents []any) ([]string, error) {
+	payloads := make([]string, len(documents))
+	for i, document := range documents {
+		var err error
+		if payloads[i], err = receipt.Encode(document); err != nil {
+			return nil, err
+		}
+	}
+	return s.signer.signAll(ctx, mediaType, payloads)
+}
+
+// Origin names the audit log.
+func (s *Service) Origin() string { return s.origin }
+
+// Controller is who answers for the data.
+func (s *Service) Controller() privacy.Controller { return s.controller }

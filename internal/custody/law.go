@@ -1,0 +1,68 @@
+package custody
+
+import (
+	"context"
+	"errors"
+
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Law is what holds for a request of a subject.
+type Law struct {
+	Regime   privacy.Regime
+	Country  string // ISO 3166-1 alpha-2; "" when unknown
+	Revision privacy.RevisionID
+	Terms    policy.RequestTerms
+}
+
+// StrictestLaw gives the terms that hold where it is not known, or may not show, who is asking.
+func (s *Service) StrictestLaw(ctx context.Context, right privacy.RequestType) (Law, error) {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return Law{}, err
+	}
+	return s.lawUnder(revision, privacy.RegimeDefault, "", right)
+}
+
+// LawOf gives the terms that hold for a subject, the strictest while their key cannot be had: a request must not be
+// turned away because the keyring is.
+func (s *Service) LawOf(ctx context.Context, id privacy.SubjectID, right privacy.RequestType) (Law, error) {
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, "", nil, []privacy.SubjectID{id}, s.instant())
+	if err != nil {
+		return Law{}, err
+	}
+	if !snapshots[0].Exists() {
+		return Law{}, errNoSubject
+	}
+	if err := s.loadRevision(ctx, revision); err != nil {
+		return Law{}, err
+	}
+	row := &snapshots[0].Subject
+	key, err := s.subjectKey(ctx, row)
+	if errors.Is(err, keyring.ErrPunctured) {
+		return Law{}, store.ErrErased
+	}
+	if privacy.KindOf(err) == privacy.KindUnavailable && err != nil {
+		return s.lawUnder(revision, privacy.RegimeDefault, "", right)
+	}
+	if err != nil {
+		return Law{}, err
+	}
+	st, err := openState(key, row)
+	if err != nil {
+		return Law{}, err
+	}
+	home := s.residence(st, s.instant())
+	return s.lawUnder(revision, home.regimeUnder(s.policy, revision), home.country, right)
+}
+
+func (s *Service) lawUnder(revision privacy.RevisionID, regime privacy.Regime, country string, right privacy.RequestType) (Law, error) {
+	deadlines, ok := s.policy.Deadlines(revision)
+	if !ok {
+		return Law{}, privacy.Unavailable(nil, "policy_unavailable", "the policy in force has no deadlines; an officer must add them")
+	}
+	return Law{Regime: regime, Country: country, Revision: revision, Terms: deadlines.Terms(regime, string(right))}, nil
+}

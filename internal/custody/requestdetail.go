@@ -1,0 +1,43 @@
+package custody
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// SealDetail seals what a request says under its subject's key, together with the request's id, so that it cannot be
+// passed off as another's.
+func (s *Service) SealDetail(ctx context.Context, subject *store.Subject, request privacy.RightsRequestID, detail any) ([]byte, error) {
+	key, err := s.subjectKey(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	content, err := json.Marshal(detail)
+	if err != nil {
+		return nil, privacy.Internal(nil, "encode a request")
+	}
+	return key.Seal(keyring.KindRequest, 0, 1, privacy.NewCleartext(request.String()+string(content)))
+}
+
+// OpenDetail lends what SealDetail sealed, as JSON.
+func (s *Service) OpenDetail(ctx context.Context, subject *store.Subject, request privacy.RightsRequestID, sealed []byte, lend func(content []byte) error) error {
+	key, err := s.subjectKey(ctx, subject)
+	if err != nil {
+		return err
+	}
+	detail, err := key.Open(keyring.KindRequest, 0, 1, sealed)
+	if err != nil {
+		return err
+	}
+	return detail.Borrow(func(text string) error {
+		name := request.String()
+		if len(text) < len(name) || text[:len(name)] != name {
+			return keyring.ErrNotAuthentic
+		}
+		return lend([]byte(text[len(name):]))
+	})
+}

@@ -1,0 +1,95 @@
+package rights
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// CarryOut does what requests ask for, as far as the vault does it by itself. It may be repeated at any time: what is done is
+// not done again, and a request that is held, or not identified, is left alone.
+func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
+	var erasures []store.RightsRequest
+	for _, ref := range refs {
+		r, err := s.store.RightsRequest(ctx, ref.ID)
+		if err != nil {
+			return err
+		}
+		switch {
+		case r.State != privacy.RequestInProgress && r.State != privacy.RequestAwaiting:
+		case r.Type == privacy.RequestErasure:
+			erasures = append(erasures, r)
+		case r.Type == privacy.RequestWithdrawal:
+			err = s.withdrawAll(ctx, &r)
+		case r.Type == privacy.RequestObjection:
+			err = s.decide(ctx, &r, privacy.ActionObject, privacy.PurposeName(r.Scope))
+		case r.Type == privacy.RequestRestriction:
+			err = s.decide(ctx, &r, privacy.ActionRestrict, privacy.PurposeName(r.Scope))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(erasures) == 0 {
+		return nil
+	}
+	return s.erase(ctx, erasures)
+}
+
+// withdrawAll withdraws every consent that is given or waits to be.
+func (s *Service) withdrawAll(ctx context.Context, r *store.RightsRequest) error {
+	states, err := s.store.ConsentStates(ctx, r.Subject)
+	if err != nil {
+		return err
+	}
+	for _, state := range states {
+		if state.Status != privacy.ConsentGranted && state.Status != privacy.ConsentPending {
+			continue
+		}
+		if err := s.record(ctx, r, privacy.ActionWithdraw, state.Purpose); err != nil {
+			return err
+		}
+	}
+	return s.done(ctx, r)
+}
+
+// decide puts one decision on the ledger.
+func (s *Service) decide(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, scope privacy.PurposeName) error {
+	if err := s.record(ctx, r, action, scope); err != nil {
+		return err
+	}
+	return s.done(ctx, r)
+}
+
+// record puts a decision of the subject on their ledger, once however often it is tried: its record has a name that follows from
+// the request.
+func (s *Service) record(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, purpose privacy.PurposeName) error {
+	caller := custody.System()
+	_, err := s.vault.RecordConsent(ctx, caller, custody.SubjectRef{ID: r.Subject},
+		custody.Consent{Purpose: purpose, Action: action, Channel: "rights_request", Method: string(r.Type), Record: recordName(r.ID, purpose)}, custody.Once{})
+	if privacy.KindOf(err) == privacy.KindNotFound {
+		return nil // they were erased meanwhile, and nothing of them is used any more
+	}
+	return err
+}
+
+// done closes a request that was carried out.
+func (s *Service) done(ctx context.Context, r *store.RightsRequest) error {
+	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestComplete, complete)
+	if privacy.CodeOf(err) == errClosed.Code {
+		return nil // by whoever did the same meanwhile
+	}
+	return err
+}
+
+// recordName names the ledger record that a request leads to for a purpose. It is a UUID of version 8 (RFC 9562 §5.8): a hash.
+func recordName(id privacy.RightsRequestID, purpose privacy.PurposeName) (name [16]byte) {
+	sum := sha256.Sum256(append(id[:], purpose...))
+	copy(name[:], sum[:])
+	name[6], name[8] = name[6]&0x0f|0x80, name[8]&0x3f|0x80
+	return name
+}

@@ -1,0 +1,265 @@
+package rights
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/receipt"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// CertificateType is the media type in the header of a certificate.
+const CertificateType = "erasure-certificate+jws"
+
+const certificateVersion = "1"
+
+// Certificate says that somebody was erased. It is a compact JWS, signed like receipts are, and can be checked by whoever has the
+// public keys: its entries of the audit log come with the proof that they are in the log of a signed checkpoint. It
+// names the person by pseudonym alone.
+type Certificate struct {
+	Version     string                  `json:"version"`
+	Request     privacy.RightsRequestID `json:"request"`
+	Subject     privacy.SubjectID       `json:"subject"`
+	Controller  string                  `json:"controller"`
+	Regime      privacy.Regime          `json:"regime"`
+	RequestedAt time.Time               `json:"requested_at"`
+	StoppedAt   time.Time               `json:"stopped_at"` // when reads stopped
+	KeyErasedAt time.Time               `json:"key_erased_at"`
+	DeletedAt   time.Time               `json:"deleted_at"`
+	IssuedAt    time.Time               `json:"issued_at"`
+	Key         CertifiedKey            `json:"key"`
+	Erased      CertifiedData           `json:"erased"`
+	Kept        []string                `json:"kept"`
+	Processors  []CertifiedProcessor    `json:"processors"`
+	Log         CertifiedLog            `json:"log"`
+}
+
+// CertifiedKey says where the subject's key was, and from which version of the page on it is not.
+type CertifiedKey struct {
+	Page    int64 `json:"page"`
+	Version int64 `json:"version"`
+}
+
+// CertifiedData says what was deleted.
+type CertifiedData struct {
+	Attributes  []privacy.AttributeName  `json:"attributes"`
+	Identifiers []privacy.IdentifierType `json:"identifiers"` // their types
+	Evidence    int                      `json:"evidence"`    // of consents
+	Signals     int                      `json:"signals"`
+	Details     int                      `json:"details"` // of requests
+}
+
+// CertifiedProcessor is a processor that was told, and when it confirmed.
+type CertifiedProcessor struct {
+	ID             privacy.ProcessorID `json:"id"`
+	Name           string              `json:"name"`
+	ToldAt         time.Time           `json:"told_at"`
+	AcknowledgedAt time.Time           `json:"acknowledged_at"`
+	By             string              `json:"by"`
+}
+
+// CertifiedLog is the proof that the audit log tells of the erasure.
+type CertifiedLog struct {
+	Origin     string           `json:"origin"`
+	Checkpoint string           `json:"checkpoint"` // a signed note
+	Entries    []CertifiedEntry `json:"entries"`
+}
+
+// CertifiedEntry is an entry of the audit log with its place in the tree (RFC 6962 §2.1.1).
+type CertifiedEntry struct {
+	Leaf  []byte       `json:"leaf"` // the bytes the log has hashed
+	Index uint64       `json:"index"`
+	Path  []audit.Hash `json:"path"`
+}
+
+// kept is what stays of an erased subject. None of it names them.
+var kept = []string{"consent ledger", "audit log", "request", "keyed hashes of identifiers, to notice a return"}
+
+// certify signs the certificates of erasures that everybody who was told has confirmed, and completes their requests.
+func (s *Service) certify(ctx context.Context, erasures []store.Erasure) error {
+	var documents []any
+	var ready []store.Erasure
+	for _, e := range erasures {
+		recipients, err := s.store.Recipients(ctx, e.Subject, e.Request)
+		if err != nil {
+			return err
+		}
+		if !acknowledged(recipients) {
+			continue
+		}
+		document, err := s.certificate(ctx, &e, recipients)
+		if err != nil {
+			return err
+		}
+		documents, ready = append(documents, document), append(ready, e)
+	}
+	if len(ready) == 0 {
+		return nil
+	}
+	if err := s.prove(ctx, ready, documents); err != nil {
+		return err
+	}
+	signed, err := s.vault.SignDocuments(ctx, CertificateType, documents)
+	if err != nil {
+		return err
+	}
+	s.reach("signed")
+	for i := range ready {
+		if err := s.handOver(ctx, &ready[i], signed[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func acknowledged(recipients []store.Recipient) bool {
+	for _, r := range recipients {
+		if r.AcknowledgedAt.IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+// certificate makes a certificate out, but for the proof.
+func (s *Service) certificate(ctx context.Context, e *store.Erasure, recipients []store.Recipient) (*Certificate, error) {
+	r, err := s.store.RightsRequest(ctx, e.Request)
+	if err != nil {
+		return nil, err
+	}
+	attributes, identifiers := s.vault.ErasedNames(e.Erased)
+	c := &Certificate{Version: certificateVersion, Request: e.Request, Subject: e.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime,
+		RequestedAt: r.ReceivedAt.UTC(), StoppedAt: e.MarkedAt.UTC(), KeyErasedAt: e.PuncturedAt.UTC(), DeletedAt: e.DeletedAt.UTC(), IssuedAt: s.vault.Instant(),
+		Key:    CertifiedKey{Page: custody.PageOf(e.Slot), Version: e.PageVersion},
+		Erased: CertifiedData{Attributes: listed(attributes), Identifiers: listed(identifiers), Evidence: e.Erased.Evidence, Signals: e.Erased.Signals, Details: e.Erased.Details},
+		Kept:   kept, Processors: []CertifiedProcessor{}, Log: CertifiedLog{Origin: s.vault.Origin()}}
+	for _, p := range recipients {
+		c.Processors = append(c.Processors, CertifiedProcessor{ID: p.Processor, Name: p.Name, ToldAt: p.ToldAt.UTC(), AcknowledgedAt: p.AcknowledgedAt.UTC(), By: p.AcknowledgedBy})
+	}
+	return c, nil
+}
+
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// prove adds the checkpoint that includes the entries of the erasures, and their places in it. The sequencer would sign
+// one within a second; it is asked to now.
+func (s *Service) prove(ctx context.Context, erasures []store.Erasure, documents []any) error {
+	if err := s.vault.Sequence(ctx); err != nil {
+		return err
+	}
+	var names []audit.EntryName
+	for i := range erasures {
+		for _, text := range erasures[i].Entries {
+			name, err := audit.ParseEntryName(text)
+			if err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+	}
+	proofs, err := s.vault.ProveInclusions(ctx, names)
+	if err != nil {
+		return err
+	}
+	for i := range erasures {
+		c := documents[i].(*Certificate) //nolint:forcetypeassert // made by certificate
+		for range erasures[i].Entries {
+			p := proofs[0]
+			proofs = proofs[1:]
+			c.Log.Checkpoint = string(p.Note)
+			c.Log.Entries = append(c.Log.Entries, CertifiedEntry{Leaf: p.Entry.Leaf(), Index: p.Index, Path: listed(p.Path)})
+		}
+	}
+	return nil
+}
+
+// handOver keeps the certificate and completes the request, in one transaction: neither is ever seen without the other.
+func (s *Service) handOver(ctx context.Context, e *store.Erasure, certificate string) error {
+	_, err := s.change(ctx, custody.System(), e.Request, audit.ActionRequestComplete, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+		if err := tx.Certify(ctx, e.Subject, e.Request, certificate, at); err != nil {
+			return err
+		}
+		return complete(tx, r, at)
+	})
+	if privacy.CodeOf(err) == errClosed.Code {
+		return nil // by whoever did the same meanwhile
+	}
+	return err
+}
+
+func complete(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+	r.State, r.ClosedAt = privacy.RequestCompleted, at
+	return nil
+}
+
+// Certificate gives the certificate of an erasure. KindConflict while it is not over.
+func (s *Service) Certificate(ctx context.Context, id privacy.RightsRequestID) (string, error) {
+	r, err := s.Request(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	at := r.ID
+	if !r.JoinedTo.IsZero() {
+		at = r.JoinedTo
+	}
+	certificate, err := s.store.Certificate(ctx, r.Subject, at)
+	switch {
+	case err != nil:
+		return "", err
+	case r.Type != privacy.RequestErasure:
+		return "", privacy.NotFound("no_certificate", "only an erasure has a certificate")
+	case certificate == "":
+		return "", privacy.Conflict("not_erased_yet", "the erasure is not completed; there is a certificate once it is")
+	}
+	return certificate, nil
+}
+
+var (
+	errCertificate = privacy.Invalid("certificate_refused", "what was signed is not a certificate of erasure")
+	errLogProof    = privacy.Invalid("certificate_log_proof_invalid", "the certificate's entries are not in the log that it shows")
+)
+
+// VerifyCertificate checks a certificate against trusted keys without asking anybody: its signature, the signature of its checkpoint, and
+// that the log of the checkpoint has the entries that tell of the erasure.
+func VerifyCertificate(jws string, keys receipt.Keys) (*Certificate, error) {
+	payload, err := receipt.Open(jws, CertificateType, keys)
+	if err != nil {
+		return nil, err
+	}
+	var c Certificate
+	if err := json.Unmarshal(payload, &c); err != nil || c.Version != certificateVersion || c.Request.IsZero() || c.Subject.IsZero() || len(c.Log.Entries) == 0 {
+		return nil, errCertificate
+	}
+	var signers []audit.Key
+	for _, public := range keys {
+		signers = append(signers, audit.Key{Name: c.Log.Origin, Public: public})
+	}
+	checkpoint, err := audit.ParseCheckpoint([]byte(c.Log.Checkpoint), c.Log.Origin, signers)
+	if err != nil {
+		return nil, err
+	}
+	executed := false
+	for _, entry := range c.Log.Entries {
+		parsed, err := audit.ParseLeaf(entry.Leaf)
+		if err != nil || parsed.Subject != c.Subject || parsed.Object != custody.RequestObject(c.Request) {
+			return nil, errLogProof
+		}
+		executed = executed || parsed.Action == audit.ActionErasureExecute
+		if err := audit.VerifyInclusion(parsed.LeafHash(), entry.Index, checkpoint.Size, entry.Path, checkpoint.Root); err != nil {
+			return nil, err
+		}
+	}
+	if !executed {
+		return nil, errLogProof
+	}
+	return &c, nil
+}

@@ -1,0 +1,37 @@
+// Package rights leads requests of customers about their data from the day they come to the day they are answered: access,
+// portability, rectification, erasure, restriction, objection and the withdrawal of all consents (GDPR Art. 15 to 21, PIPL
+// 44 to 48, CCPA 1798.105 to .121). It stands between the interface and custody, which seals, opens and destroys.
+//
+// # The life of a request
+//
+//	received ─▶ verifying ─▶ in_progress ─▶ awaiting_processors ─▶ completed
+//	                │             │                  │
+//	                ▼             └────────▶ rejected (with the ground of the law that was invoked)
+//	             expired
+//
+// A request that a subject makes with a token of their own is in_progress when it is answered. Any other has to be
+// identified first: by a single-use code that is sent to a verified address, or by an agent, another one than who brought
+// it, who has seen a proof. What was asked by an identifier is answered with the same words, and the same date,
+// whether the vault knows the person or not: until they are identified, the strictest law's deadline stands, afterwards their
+// own law's. Of one kind there is one open request a subject; who asks again joins it, and what they say is added to it.
+//
+// Dates come from the policy in force (its table deadlines) and are worked out in the time of the place whose law it
+// is. due_at is the earlier date that the vault works towards; legal_due_on is the day that counts where a date on a weekend or
+// holiday moves on.
+//
+// # Carrying out
+//
+// What can be done at once is done before the request is answered: a withdrawal, an objection, a restriction is
+// on the consent ledger and in force. An erasure stops all reads of the subject in the transaction that takes the
+// request up, and is finished by a job. Each step is done once the row says so, every step may be repeated, and so a
+// process that dies anywhere is followed by one that goes on:
+//
+//	marked     reads have stopped, messages are cancelled, identifiers find nobody and are suppressed
+//	buried     Vault knows of the erasure, beside the key page: a restored database is held to it
+//	punctured  the key is gone from the page, which was verified and whose older versions are destroyed
+//	deleted    everything that was sealed under the key is deleted, with an audit entry
+//	told       the processors that have received something are noted, and the event is on its way to them
+//	certified  all of them have acknowledged; the certificate is signed, and the request completed
+//
+// A legal hold stops an erasure before it begins, not after: there is no way back from its first step.
+package rights

@@ -1,0 +1,192 @@
+package rights
+
+import (
+	"cmp"
+	"context"
+	"crypto/subtle"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+const (
+	codeWithin   = 10 * time.Minute
+	codeAttempts = 5 // with a wrong code; then it is dead
+	codesADay    = 5 // to one person, whoever asks
+)
+
+// Proof shows that the subject asks: the code they were sent, or what an agent has seen.
+type Proof struct {
+	Code privacy.Cleartext
+	// Seen is what an agent or officer has seen instead, one of [ProofsSeen].
+	Seen string
+}
+
+// ProofsSeen lists what an agent can have seen.
+func ProofsSeen() []string {
+	return []string{"in_person", "identity_document", "call_back", "power_of_attorney"}
+}
+
+var (
+	errProof     = privacy.Invalid("code_invalid", "the code is wrong, has expired or was used before; ask for a new one")
+	errNoProof   = privacy.Invalid("proof_missing", "give the code that was sent, or what was seen instead")
+	errSameAgent = privacy.Forbidden("second_look_needed", "whoever brought the request cannot vouch for the person; have somebody else look")
+	errNoVouch   = privacy.Forbidden("may_not_vouch", "only agents and officers can vouch for a person; give the code that was sent")
+)
+
+// sendCode gives a request a code, and sends it if there is a verified address. Where there is none, or nobody, what is kept looks
+// the same.
+func (s *Service) sendCode(ctx context.Context, w *store.Writes, r *store.RightsRequest, known bool, at time.Time) error {
+	code, err := s.vault.NewCode()
+	if err != nil {
+		return err
+	}
+	expires := at.Add(codeWithin)
+	sent, err := s.store.RightsCodesSince(ctx, r.Subject, at.Add(-24*time.Hour))
+	if err != nil {
+		return err
+	}
+	if known && sent < codesADay {
+		if _, err := s.vault.QueueCode(ctx, w, r.Subject, r.ID, code, at, expires); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
+			return err
+		}
+	}
+	w.PutRightsCode(r.Subject, r.ID, &store.RightsCode{Hash: s.vault.CodeHash(r.ID, code), CreatedAt: at, ExpiresAt: expires})
+	return nil
+}
+
+// Verify takes a proof. A code that is wrong, expired, used or tried too often is told apart from none of the others, nor is
+// a request that there is not.
+func (s *Service) Verify(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, proof Proof) (Request, error) {
+	r, err := s.store.RightsRequest(ctx, id)
+	if err != nil {
+		return Request{}, cmp.Or(notFoundAs(err, errProof), err)
+	}
+	by, err := s.judge(ctx, caller, &r, proof)
+	if err != nil {
+		return Request{}, err
+	}
+	if err := s.identified(ctx, caller, &r, by); err != nil {
+		return Request{}, err
+	}
+	if _, err := s.carryAtOnce(ctx, r.Subject, Lodged{ID: r.ID, State: r.State}); err != nil {
+		return Request{}, err
+	}
+	return s.Request(ctx, r.ID)
+}
+
+func notFoundAs(err, other error) error {
+	if privacy.KindOf(err) == privacy.KindNotFound {
+		return other
+	}
+	return nil
+}
+
+// judge says what a proof is worth.
+func (s *Service) judge(ctx context.Context, caller custody.Caller, r *store.RightsRequest, proof Proof) (privacy.Identification, error) {
+	if proof.Seen == "" {
+		if proof.Code.IsEmpty() {
+			return "", errNoProof
+		}
+		return privacy.IdentifiedByCode, s.tryCode(ctx, caller, r, proof.Code)
+	}
+	switch {
+	case !caller.Has(privacy.RoleAgent) && !caller.Has(privacy.RoleOfficer):
+		return "", errNoVouch
+	case !slices.Contains(ProofsSeen(), proof.Seen):
+		return "", privacy.Invalid("unknown_proof", "what was seen is not one of the proofs that count")
+	case r.Actor == s.vault.Actor(caller):
+		return "", errSameAgent
+	}
+	return privacy.IdentifiedByAgent, nil
+}
+
+// tryCode counts a wrong code, and lets a right one pass once.
+func (s *Service) tryCode(ctx context.Context, caller custody.Caller, r *store.RightsRequest, code privacy.Cleartext) error {
+	hash := s.vault.CodeHash(r.ID, code)
+	var answer error
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		at := s.vault.Instant()
+		kept, ok, err := tx.RightsCode(ctx, r.Subject, r.ID)
+		if err != nil {
+			return err
+		}
+		right := subtle.ConstantTimeCompare(hash[:], kept.Hash[:]) == 1
+		switch {
+		case !ok || kept.Attempts >= codeAttempts || !kept.UsedAt.IsZero() || !at.Before(kept.ExpiresAt):
+			answer = errProof
+			return nil
+		case right:
+			answer, kept.UsedAt = nil, at
+		default:
+			answer = errProof
+			kept.Attempts++
+			batch, err := s.entries(caller, r, at, audit.ActionRequestRefuseProof)
+			if err != nil {
+				return err
+			}
+			if err := tx.AppendAudit(ctx, batch); err != nil {
+				return err
+			}
+		}
+		return tx.UpdateRightsCode(ctx, r.Subject, r.ID, &kept)
+	})
+	return cmp.Or(err, answer)
+}
+
+// identified takes a request up once it is certain that the subject asks. It gets the dates of their own law, counted from its receipt or
+// from now as that law says, and joins the open request of its kind.
+func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification) error {
+	law, err := s.vault.LawOf(ctx, r.Subject, r.Type)
+	if err != nil {
+		return cmp.Or(notFoundAs(err, errProof), err)
+	}
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		subject, err := tx.LockSubject(ctx, r.Subject)
+		if err != nil {
+			return cmp.Or(notFoundAs(err, errProof), err)
+		}
+		current, err := tx.RightsRequest(ctx, r.Subject, r.ID)
+		if err != nil {
+			return err
+		}
+		*r = current
+		if r.State != privacy.RequestVerifying {
+			return errMovedOn
+		}
+		at := s.vault.Instant()
+		r.Identified, r.Regime, r.Revision, r.State, r.UpdatedAt = by, law.Regime, law.Revision, privacy.RequestInProgress, at
+		began := r.ReceivedAt
+		if law.Terms.Starts != "receipt" {
+			began = at
+		}
+		d := datesUnder(law, began, s.calendars)
+		r.AcknowledgeBy, r.DueAt, r.LegalDueOn = d.AcknowledgeBy, d.DueAt, d.LegalDueOn
+		open, found, err := tx.OpenRightsRequest(ctx, r.Subject, r.Type, r.Scope)
+		if err != nil {
+			return err
+		}
+		actions := []audit.Action{audit.ActionRequestIdentify}
+		if found {
+			r.JoinedTo, r.State, r.ClosedAt = open.ID, privacy.RequestCompleted, at
+			actions = append(actions, audit.ActionRequestJoin)
+		}
+		if err := tx.UpdateRightsRequest(ctx, r); err != nil {
+			return err
+		}
+		batch, err := s.entries(caller, r, at, actions...)
+		if err != nil {
+			return err
+		}
+		if err := tx.AppendAudit(ctx, batch); err != nil || found {
+			return err
+		}
+		return s.begin(ctx, tx, caller, subject, r, at)
+	})
+}
+
+var errMovedOn = privacy.Conflict("request_moved_on", "the request is in another state by now; read it again")

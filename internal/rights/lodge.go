@@ -1,0 +1,301 @@
+package rights
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Asked is a request as somebody brings it.
+type Asked struct {
+	Type       privacy.RequestType
+	Subject    privacy.SubjectID         // or
+	Identifier custody.ProfileIdentifier // that finds the subject, when the id is zero
+	Lodged     privacy.Lodger
+	Details    Details
+}
+
+// Details are what is asked for in particular. They are sealed.
+type Details struct {
+	// Purpose is what is objected to: a purpose, a family such as marketing.*, or * for everything, which "" stands for, too.
+	Purpose privacy.ObjectionScope `json:"purpose,omitempty"`
+	// Attributes are the right values of a rectification, by name; null deletes.
+	Attributes map[privacy.AttributeName]json.RawMessage `json:"attributes,omitempty"`
+	Text       string                                    `json:"text,omitempty"`
+}
+
+func (d *Details) empty() bool { return len(d.Attributes) == 0 && d.Text == "" }
+
+// Lodged is what became of a request that was brought.
+type Lodged struct {
+	ID     privacy.RightsRequestID `json:"id"`
+	DueAt  time.Time               `json:"due_at"`
+	State  privacy.RequestState    `json:"state"`
+	Joined bool                    `json:"joined,omitempty"`
+}
+
+// everything is the scope of a request that is about all there is.
+const everything = string(privacy.ScopeEverything)
+
+// Lodge takes a request up. It joins the open request of its kind, if it is certain that the subject asks.
+func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked, once custody.Once) (Lodged, error) {
+	scope, err := s.check(&asked)
+	if err != nil {
+		return Lodged{}, err
+	}
+	subject, known, err := s.find(ctx, &asked)
+	if err != nil {
+		return Lodged{}, err
+	}
+	law, err := s.lawFor(ctx, &asked, subject)
+	if errors.Is(err, store.ErrErased) && asked.Type == privacy.RequestErasure && asked.Lodged == privacy.LodgedBySubject {
+		return s.erasedAlready(ctx, subject)
+	}
+	if err != nil {
+		return Lodged{}, err
+	}
+	id, err := s.vault.NewID()
+	if err != nil {
+		return Lodged{}, err
+	}
+	var answer Lodged
+	err = s.vault.WriteOnce(ctx, once, &answer, func(tx *store.Tx) error {
+		l := lodging{service: s, tx: tx, caller: caller, asked: &asked, known: known, at: s.vault.Instant()}
+		l.request = s.newRequest(caller, &asked, subject, id, scope, law, l.at)
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+		answer = Lodged{ID: l.request.ID, DueAt: l.request.DueAt, State: l.request.State, Joined: l.joined}
+		return nil
+	})
+	if err != nil {
+		return Lodged{}, err
+	}
+	s.vault.WakeMessenger()
+	return s.carryAtOnce(ctx, subject, answer)
+}
+
+// erasedAlready answers who asks to be erased and is, or is about to be.
+func (s *Service) erasedAlready(ctx context.Context, subject privacy.SubjectID) (Lodged, error) {
+	list, err := s.store.RightsRequests(ctx, Filter{Subject: subject, Type: privacy.RequestErasure, Identified: true, Limit: 100})
+	if err != nil {
+		return Lodged{}, err
+	}
+	for _, r := range list {
+		if r.JoinedTo.IsZero() && r.State != privacy.RequestRejected {
+			return Lodged{ID: r.ID, DueAt: r.DueAt, State: r.State, Joined: true}, nil
+		}
+	}
+	return Lodged{}, store.ErrErased
+}
+
+// carryAtOnce does what can be done before the request is answered. When it cannot now, the job will.
+func (s *Service) carryAtOnce(ctx context.Context, subject privacy.SubjectID, answer Lodged) (Lodged, error) {
+	if answer.State != privacy.RequestInProgress {
+		return answer, nil
+	}
+	request, err := s.store.RightsRequest(ctx, answer.ID)
+	if err != nil || !atOnce(request.Type) {
+		return answer, err
+	}
+	if err := s.CarryOut(ctx, Ref{subject, answer.ID}); err != nil {
+		if privacy.KindOf(err) == privacy.KindUnavailable {
+			return answer, nil
+		}
+		return answer, err
+	}
+	request, err = s.store.RightsRequest(ctx, answer.ID)
+	answer.State = request.State
+	return answer, err
+}
+
+// atOnce reports whether a request takes no longer than the answer to it.
+func atOnce(kind privacy.RequestType) bool {
+	return kind == privacy.RequestWithdrawal || kind == privacy.RequestObjection || kind == privacy.RequestRestriction
+}
+
+// check refuses what cannot be asked, whoever asks, and gives the scope of the request.
+func (s *Service) check(asked *Asked) (scope string, err error) {
+	d := &asked.Details
+	switch {
+	case !asked.Type.Valid():
+		return "", privacy.Invalid("unknown_request_type", "the type is "+strings.Join(typeNames(), ", "))
+	case d.Purpose != "" && asked.Type != privacy.RequestObjection:
+		return "", privacy.Invalid("purpose_not_asked_for", "only an objection is to a purpose; leave it out")
+	case d.Purpose != "" && !d.Purpose.Valid():
+		return "", privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
+	case len(d.Attributes) > 0 && asked.Type != privacy.RequestRectification:
+		return "", privacy.Invalid("attributes_not_asked_for", "only a rectification brings attributes; leave them out")
+	case len(d.Attributes) == 0 && d.Text == "" && asked.Type == privacy.RequestRectification:
+		return "", privacy.Invalid("rectification_empty", "say in details.attributes which values are right, or in details.text what is wrong")
+	}
+	if err := s.checkRectified(d); err != nil {
+		return "", err
+	}
+	if d.Purpose != "" {
+		return string(d.Purpose), nil
+	}
+	return everything, nil
+}
+
+func typeNames() []string {
+	var names []string
+	for _, kind := range privacy.RequestTypes() {
+		names = append(names, string(kind))
+	}
+	return names
+}
+
+// checkRectified makes sure that the values can be stored. One that was worked out from others cannot: what it was worked out
+// from can be.
+func (s *Service) checkRectified(d *Details) error {
+	for name := range d.Attributes {
+		if attribute, ok := s.vault.Catalogue().Attribute(name); ok && len(attribute.DerivedFrom) > 0 {
+			return privacy.Invalid("attribute_derived", "an attribute that is worked out from others cannot be rectified itself; ask for those to be rectified")
+		}
+	}
+	_, err := s.vault.NormaliseAttributes(d.Attributes)
+	return err
+}
+
+// find gives the subject that a request is about, or the id that stands for nobody.
+func (s *Service) find(ctx context.Context, asked *Asked) (id privacy.SubjectID, known bool, err error) {
+	if !asked.Subject.IsZero() {
+		return asked.Subject, true, nil
+	}
+	return s.vault.Find(ctx, asked.Identifier)
+}
+
+// lawFor gives the law whose dates a request gets at first: their own where the subject is named by id, else the strictest, so that
+// the date does not tell who is known.
+func (s *Service) lawFor(ctx context.Context, asked *Asked, subject privacy.SubjectID) (custody.Law, error) {
+	if asked.Subject.IsZero() {
+		return s.vault.StrictestLaw(ctx, asked.Type)
+	}
+	return s.vault.LawOf(ctx, subject, asked.Type)
+}
+
+func (s *Service) newRequest(caller custody.Caller, asked *Asked, subject privacy.SubjectID, id privacy.RightsRequestID, scope string, law custody.Law, at time.Time) store.RightsRequest {
+	d := datesUnder(law, at, s.calendars)
+	r := store.RightsRequest{ID: id, Subject: subject, Type: asked.Type, Scope: scope, State: privacy.RequestVerifying, Lodged: asked.Lodged,
+		Regime: law.Regime, Revision: law.Revision, ReceivedAt: at, AcknowledgeBy: d.AcknowledgeBy, AcknowledgedAt: at, DueAt: d.DueAt, LegalDueOn: d.LegalDueOn,
+		Client: caller.Client, Actor: s.vault.Actor(caller), UpdatedAt: at}
+	if asked.Lodged == privacy.LodgedBySubject {
+		r.State, r.Identified = privacy.RequestInProgress, privacy.IdentifiedByToken
+	}
+	return r
+}
+
+// lodging is a request on its way into the database.
+type lodging struct {
+	service *Service
+	tx      *store.Tx
+	caller  custody.Caller
+	asked   *Asked
+	known   bool
+	at      time.Time
+	request store.RightsRequest
+	subject store.Subject
+	joined  bool
+}
+
+func (l *lodging) write(ctx context.Context) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	w := &store.Writes{}
+	action := audit.ActionRequestLodge
+	if l.request.State == privacy.RequestInProgress {
+		open, found, err := l.tx.OpenRightsRequest(ctx, l.request.Subject, l.request.Type, l.request.Scope)
+		if err != nil {
+			return err
+		}
+		if found {
+			l.request, l.joined, action = open, true, audit.ActionRequestJoin
+		}
+	}
+	if !l.joined {
+		w.InsertRightsRequest(&l.request)
+	}
+	if err := l.details(ctx, w); err != nil {
+		return err
+	}
+	if l.request.State == privacy.RequestVerifying {
+		if err := l.service.sendCode(ctx, w, &l.request, l.known, l.at); err != nil {
+			return err
+		}
+	}
+	batch, err := l.service.entries(l.caller, &l.request, l.at, action)
+	if err != nil {
+		return err
+	}
+	w.AppendAudit(batch)
+	if err := l.tx.Send(ctx, w); err != nil {
+		return err
+	}
+	if l.request.State == privacy.RequestInProgress && !l.joined {
+		return l.service.begin(ctx, l.tx, l.caller, l.subject, &l.request, l.at)
+	}
+	return nil
+}
+
+// lock holds the subject. Where an identifier found one who is erased meanwhile, it finds nobody.
+func (l *lodging) lock(ctx context.Context) (err error) {
+	if !l.known {
+		return nil
+	}
+	l.subject, err = l.tx.LockSubject(ctx, l.request.Subject)
+	if err != nil && l.asked.Subject.IsZero() && privacy.KindOf(err) == privacy.KindNotFound {
+		l.known = false
+		return nil
+	}
+	return err
+}
+
+// details keeps what was said, for those who are known: of others there is no key to seal it under, and nothing to keep.
+func (l *lodging) details(ctx context.Context, w *store.Writes) error {
+	if !l.known || l.asked.Details.empty() {
+		return nil
+	}
+	sealed, err := l.service.vault.SealDetail(ctx, &l.subject, l.request.ID, l.asked.Details)
+	if err != nil {
+		return err
+	}
+	w.AddRightsDetail(l.request.Subject, l.request.ID, sealed, l.at)
+	return nil
+}
+
+// entries makes the audit entries of something that happened to a request. That a request is about nobody must not be seen in
+// the log either: its subject is named all the same.
+func (s *Service) entries(caller custody.Caller, r *store.RightsRequest, at time.Time, actions ...audit.Action) (audit.Batch, error) {
+	drafts := make([]audit.Draft, len(actions))
+	for i, action := range actions {
+		drafts[i] = audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Subject: r.Subject, Object: custody.RequestObject(r.ID), Actor: s.vault.Actor(caller)}
+	}
+	return s.vault.Entered(at, drafts...)
+}
+
+// begin takes up a request of which it is certain that the subject asks: a job carries it out, and an erasure stops all
+// reads here and now, unless something must be kept.
+func (s *Service) begin(ctx context.Context, tx *store.Tx, caller custody.Caller, subject store.Subject, r *store.RightsRequest, at time.Time) error {
+	if r.Type == privacy.RequestErasure {
+		if err := s.markOne(ctx, tx, caller, subject, r, at); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(carriedByJob, r.Type) {
+		return tx.Enqueue(ctx, CarryArgs{Requests: []Ref{{r.Subject, r.ID}}})
+	}
+	return nil
+}
+
+// carriedByJob are the requests that are carried out without an officer.
+var carriedByJob = []privacy.RequestType{privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}

@@ -1,0 +1,206 @@
+package rights
+
+import (
+	"context"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// Request is a request as it stands, with what stands in its way and who has to be told.
+type Request struct {
+	store.RightsRequest
+	Holds      []store.LegalHold // that stop it
+	Recipients []store.Recipient
+	Certified  bool
+}
+
+// RequestSubject tells whose request it is, for whoever is to decide who may see it; zero when there is none.
+func (s *Service) RequestSubject(ctx context.Context, id privacy.RightsRequestID) (privacy.SubjectID, error) {
+	r, err := s.store.RightsRequest(ctx, id)
+	if privacy.CodeOf(err) == "request_not_found" {
+		err = nil
+	}
+	return r.Subject, err
+}
+
+// Request reads a request. One that has joined another shows how far that one is, under its own name.
+func (s *Service) Request(ctx context.Context, id privacy.RightsRequestID) (Request, error) {
+	r, err := s.store.RightsRequest(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	at := r.ID
+	if !r.JoinedTo.IsZero() {
+		joined, err := s.store.RightsRequest(ctx, r.JoinedTo)
+		if err != nil {
+			return Request{}, err
+		}
+		r.State, r.DueAt, r.LegalDueOn, r.ClosedAt, r.Ground, at = joined.State, joined.DueAt, joined.LegalDueOn, joined.ClosedAt, joined.Ground, joined.ID
+	}
+	request := Request{RightsRequest: r}
+	if r.Type != privacy.RequestErasure || r.State == privacy.RequestVerifying {
+		return request, nil
+	}
+	if request.Recipients, err = s.store.Recipients(ctx, r.Subject, at); err != nil {
+		return Request{}, err
+	}
+	holds, err := s.store.Holds(ctx, r.Subject)
+	if err != nil {
+		return Request{}, err
+	}
+	for _, hold := range holds {
+		if hold.ReleasedAt.IsZero() && !r.State.Closed() {
+			request.Holds = append(request.Holds, hold)
+		}
+	}
+	certificate, err := s.store.Certificate(ctx, r.Subject, at)
+	request.Certified = certificate != ""
+	return request, err
+}
+
+// Filter selects requests.
+type Filter = store.RightsFilter
+
+// Hold is a legal hold.
+type Hold = store.LegalHold
+
+// Requests lists requests, newest first, without what stands in their way.
+func (s *Service) Requests(ctx context.Context, filter Filter) ([]Request, error) {
+	found, err := s.store.RightsRequests(ctx, filter)
+	list := make([]Request, len(found))
+	for i := range found {
+		list[i] = Request{RightsRequest: found[i], Certified: found[i].Type == privacy.RequestErasure && found[i].State == privacy.RequestCompleted}
+	}
+	return list, err
+}
+
+// change locks a request with its subject, lets work change it, and writes it with an audit entry.
+func (s *Service) change(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, action audit.Action, work func(tx *store.Tx, r *store.RightsRequest, at time.Time) error) (Request, error) {
+	found, err := s.store.RightsRequest(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.LockAnySubject(ctx, found.Subject); err != nil && privacy.KindOf(err) != privacy.KindNotFound {
+			return err
+		}
+		r, err := tx.RightsRequest(ctx, found.Subject, id)
+		if err != nil {
+			return err
+		}
+		if r.State.Closed() {
+			return errClosed
+		}
+		at := s.vault.Instant()
+		if err := work(tx, &r, at); err != nil {
+			return err
+		}
+		r.UpdatedAt = at
+		if err := tx.UpdateRightsRequest(ctx, &r); err != nil {
+			return err
+		}
+		batch, err := s.entries(caller, &r, at, action)
+		if err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, batch)
+	})
+	if err != nil {
+		return Request{}, err
+	}
+	return s.Request(ctx, id)
+}
+
+var errClosed = privacy.Conflict("request_closed", "the request is closed; nothing of it can be changed")
+
+// ExtensionReasons are those for which the laws that allow more time allow it (GDPR Art. 12(3), 11 CCR 7021(b)).
+func ExtensionReasons() []string { return []string{"complexity", "number_of_requests"} }
+
+// Extend uses the time that the law allows besides. The person has to be told within the first term, so that is when it can be done.
+func (s *Service) Extend(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, reason string) (Request, error) {
+	found, err := s.store.RightsRequest(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	law, err := s.lawAgain(ctx, &found)
+	if err != nil {
+		return Request{}, err
+	}
+	return s.change(ctx, caller, id, audit.ActionRequestExtend, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+		d, tellBy, ok := extended(law, r.ReceivedAt, s.calendars)
+		switch {
+		case !ok:
+			return privacy.Conflict("no_extension", "the law that holds for the request allows no more time")
+		case !r.ExtendedAt.IsZero():
+			return privacy.Conflict("extended_already", "the request was extended before; there is no second time")
+		case at.After(tellBy):
+			return privacy.Conflict("too_late_to_extend", "the person had to be told earlier; the term cannot be extended any more")
+		}
+		r.Extension, r.ExtendedAt, r.DueAt, r.LegalDueOn = reason, at, d.DueAt, d.LegalDueOn
+		return nil
+	})
+}
+
+// lawAgain gives the law that a request's dates follow, as it is now.
+func (s *Service) lawAgain(ctx context.Context, r *store.RightsRequest) (custody.Law, error) {
+	if r.Identified == privacy.NotIdentified {
+		return s.vault.StrictestLaw(ctx, r.Type)
+	}
+	law, err := s.vault.LawOf(ctx, r.Subject, r.Type)
+	if privacy.KindOf(err) == privacy.KindNotFound && err != nil {
+		return s.vault.StrictestLaw(ctx, r.Type)
+	}
+	return law, err
+}
+
+// Reject refuses a request on a ground of the law that holds for it. An erasure that has begun cannot be refused any more.
+func (s *Service) Reject(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, ground string) (Request, error) {
+	return s.change(ctx, caller, id, audit.ActionRequestReject, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+		if !groundAllowed(r.Regime, r.Type, ground) {
+			return privacy.Invalid("ground_not_in_law", "the law that holds for the request knows no such ground of refusal for it; GET /v1/requests/grounds lists them")
+		}
+		begun, err := s.begun(ctx, r)
+		if err != nil || begun {
+			return orElse(err, errBegun)
+		}
+		r.State, r.Ground, r.ClosedAt = privacy.RequestRejected, ground, at
+		return nil
+	})
+}
+
+var errBegun = privacy.Conflict("erasure_begun", "the erasure has begun and cannot be stopped")
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// begun reports whether an erasure has taken its first step.
+func (s *Service) begun(ctx context.Context, r *store.RightsRequest) (bool, error) {
+	if r.Type != privacy.RequestErasure {
+		return false, nil
+	}
+	erasures, err := s.store.Erasures(ctx, []privacy.SubjectID{r.Subject})
+	return len(erasures) > 0, err
+}
+
+// Complete closes a request that an officer has answered. What the vault carries out itself it also closes itself: approving an erasure
+// must not be able to stand in for it.
+func (s *Service) Complete(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID) (Request, error) {
+	return s.change(ctx, caller, id, audit.ActionRequestComplete, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+		switch {
+		case r.State != privacy.RequestInProgress:
+			return errMovedOn
+		case r.Type == privacy.RequestErasure || atOnce(r.Type):
+			return privacy.Conflict("carried_out_by_vault", "the vault carries the request out and closes it once that is done")
+		}
+		r.State, r.ClosedAt = privacy.RequestCompleted, at
+		return nil
+	})
+}
