@@ -23,16 +23,8 @@ func (s *Service) Entered(at time.Time, drafts ...audit.Draft) (audit.Batch, err
 	return s.newBatch(at, drafts)
 }
 
-// Actor stands for the person who calls.
-func (s *Service) Actor(caller Caller) privacy.ActorID { return s.actor(caller) }
-
 // System is who acts when the service itself does.
 func System() Caller { return Caller{Caller: privacy.Caller{Client: systemClient}} }
-
-// WriteOnce runs a write in a transaction, at most once for a key.
-func (s *Service) WriteOnce(ctx context.Context, once Once, answer any, work func(tx *store.Tx) error) error {
-	return s.writeOnce(ctx, once, answer, work)
-}
 
 // Find looks a subject up by identifier. Where it finds nobody it gives an id that nobody has, always the same for the
 // same identifier: what is kept under it looks like anybody's.

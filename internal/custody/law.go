@@ -37,7 +37,7 @@ func (s *Service) LawOf(ctx context.Context, id privacy.SubjectID, right privacy
 	if !snapshots[0].Exists() {
 		return Law{}, errNoSubject
 	}
-	if err := s.loadRevision(ctx, revision); err != nil {
+	if err := s.LoadRevision(ctx, revision); err != nil {
 		return Law{}, err
 	}
 	row := &snapshots[0].Subject
