@@ -137,7 +137,7 @@ func TestChartRenders(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), helm, "template", "consentry", filepath.Join(deploy, "helm", "consentry"), "--kube-version", "1.30.0",
 		"--set", "image.repository=registry.example/consentry", "--set", "vault.address=https://vault.example:8200",
 		"--set", "config.CONSENTRY_ISSUER=https://id.example", "--set", "config.CONSENTRY_JWKS_URL=https://id.example/jwks",
-		"--set", "vault.caSecret=vault-ca", "--set", "serviceMonitor.enabled=true").Output()
+		"--set", "secrets.CONSENTRY_SMTP_PASSWORD.name=mail", "--set", "secrets.CONSENTRY_SMTP_PASSWORD.key=password", "--set", "vault.caSecret=vault-ca", "--set", "serviceMonitor.enabled=true").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

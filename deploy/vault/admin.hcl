@@ -1,4 +1,4 @@
-# What `consentry keys init`, `keys rotate`, `keys verify` and `keys sweep` may do, beside what
+# What `consentry keys init`, `keys rotate` and `keys verify` may do, beside what
 # service.hcl allows. Give it to a person for an hour, not to a service. Mounting the
 # engines is not in it: setup.sh does that with a more powerful token.
 
