@@ -47,7 +47,12 @@ type consentAnswer struct {
 // Run implements `consentry consents import`. It may be run again at any time: the vault knows a line by the file's hash and
 // its number, and records it once.
 func (c *consentsImportCommand) Run(ctx context.Context, io stdio) error {
-	key, err := fileKey(c.File)
+	file, err := os.Open(c.File)
+	if err != nil {
+		return errFileUnreadable
+	}
+	defer func() { _ = file.Close() }()
+	key, err := fileKey(file)
 	if err != nil {
 		return err
 	}
@@ -56,7 +61,7 @@ func (c *consentsImportCommand) Run(ctx context.Context, io stdio) error {
 		return privacy.Invalid("unwritable_file", "the list of rejects cannot be written")
 	}
 	defer func() { _ = rejects.Close() }()
-	answers, err := c.send(ctx, key)
+	answers, err := c.send(ctx, file, key)
 	if err != nil {
 		return err
 	}
@@ -73,29 +78,23 @@ func (c *consentsImportCommand) rejects() string {
 
 var errFileUnreadable = privacy.Invalid("unreadable_file", "the file cannot be read")
 
-// fileKey is the SHA-256 of the file.
-func fileKey(name string) (string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", errFileUnreadable
-	}
-	defer func() { _ = file.Close() }()
+// fileKey is the SHA-256 of a file, which is at its beginning again afterwards. It is not opened a second time: by then
+// its name could stand for another file, which would go under the key of this one.
+func fileKey(file io.ReadSeeker) (string, error) {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
+		return "", errFileUnreadable
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", errFileUnreadable
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // send streams the file to the vault, and gives its answers as they come.
-func (c *consentsImportCommand) send(ctx context.Context, key string) (io.ReadCloser, error) {
-	file, err := os.Open(c.File)
-	if err != nil {
-		return nil, errFileUnreadable
-	}
+func (c *consentsImportCommand) send(ctx context.Context, file io.Reader, key string) (io.ReadCloser, error) {
 	body, pipe := io.Pipe()
 	go func() { // ends with the request, which closes the other end
-		defer func() { _ = file.Close() }()
 		w := bufio.NewWriter(pipe)
 		err := c.convert(file, w)
 		if err == nil {

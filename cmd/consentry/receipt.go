@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -86,7 +87,12 @@ func keySet(ctx context.Context, from string) ([]byte, error) {
 	if err != nil {
 		return nil, privacy.Invalid("invalid_url", "the address of the key set is not a URL")
 	}
-	response, err := http.DefaultClient.Do(request)
+	if request.URL.Scheme != "https" && !onThisMachine(request.URL.Hostname()) {
+		return nil, privacy.Invalid("insecure_url", "keys that come by http may be anybody's: give an address with https, or a file")
+	}
+	// A redirect would have the keys come from wherever it says.
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, privacy.Unavailable(nil, "keys_unavailable", "the key set cannot be fetched")
 	}
@@ -96,4 +102,9 @@ func keySet(ctx context.Context, from string) ([]byte, error) {
 		return nil, privacy.Unavailable(nil, "keys_unavailable", "the key set cannot be fetched")
 	}
 	return set, nil
+}
+
+func onThisMachine(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
 }
