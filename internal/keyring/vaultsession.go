@@ -171,8 +171,8 @@ func isRefusal(err error, words string) bool {
 		strings.Contains(strings.Join(answer.Errors, "\n"), words)
 }
 
-// vaultError makes the client's failures ErrUnavailable, with Vault's own words but
-// without addresses and what was sent.
+// vaultError makes the client's failures ErrUnavailable, with Vault's own words but without what was sent. Of a
+// request that got no answer they are the client's words, which name Vault's address and the path.
 func vaultError(err error) error {
 	if err == nil {
 		return nil

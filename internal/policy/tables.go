@@ -215,8 +215,8 @@ func (e *Engine) Client(id privacy.RevisionID, name privacy.ClientID) (Client, b
 	return client, known
 }
 
-// Granted reports whether the client may ask for the purpose at all. The decision asks
-// this again; here it serves to refuse a request early.
+// Granted reports whether the client may ask for the purpose at all. A decision asks this by
+// itself; flows that tell of a purpose without one, such as the feed of events, ask here.
 func (e *Engine) Granted(id privacy.RevisionID, client privacy.ClientID, purpose privacy.PurposeName) bool {
 	ready, err := e.revision(id)
 	if err != nil {
