@@ -54,7 +54,9 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 		return nil, err
 	}
 	ids, err := s.resolve(ctx, request.Subjects)
-	if errors.Is(err, errDuplicateSubject) {
+	if errors.Is(err, errSamePerson) {
+		err = s.tellSamePerson(ctx, caller, request.Purpose)
+	} else if errors.Is(err, errDuplicateSubject) {
 		// That two references find one person is told, so it is put on record.
 		err = cmp.Or(s.recordLookup(ctx, caller, privacy.SubjectID{}), err)
 	}
@@ -73,6 +75,17 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 
 // publicationRounds bounds how often a disclosure is decided again because the policy changed under it.
 const publicationRounds = 5
+
+// tellSamePerson refuses a request of which two references find one person, and puts on record that it does. To a client that may not
+// ask for the purpose it would tell who somebody is: their request goes on, to the answer that everybody without the
+// grant gets.
+func (s *Service) tellSamePerson(ctx context.Context, caller Caller, purpose privacy.PurposeName) error {
+	revision, err := s.revision(ctx)
+	if err != nil || !s.policy.Granted(revision, caller.Client, purpose) {
+		return err
+	}
+	return cmp.Or(s.recordLookup(ctx, caller, privacy.SubjectID{}), error(errSamePerson))
+}
 
 // partSize is how many subjects are worth a part of their own, and partsAtOnce how many parts of one
 // disclosure go on at a time: while one waits for the database, another decides and opens.
@@ -224,15 +237,27 @@ func (r *releasePart) decideOne(ctx context.Context, decider *decider, snapshot 
 }
 
 func (r *releasePart) openAll() ([]Disclosure, error) {
-	disclosures := make([]Disclosure, len(r.cases))
+	disclosures, granted := make([]Disclosure, len(r.cases)), r.service.policy.Granted(r.revision, r.caller.Client, r.request.Purpose)
 	for i := range r.cases {
 		var err error
 		if disclosures[i], err = r.open(&r.cases[i]); err != nil {
 			return nil, err
 		}
 		disclosures[i].Subject = r.ids[i]
+		if !granted && len(disclosures[i].Attributes) == 0 {
+			disclosures[i] = r.notGranted()
+		}
 	}
 	return disclosures, nil
+}
+
+// notGranted is the answer about everybody, known or not, to a client that may not ask for the purpose: who is known is
+// told to nobody who has no business with them. What was decided stands in the log.
+func (r *releasePart) notGranted() (d Disclosure) {
+	for _, name := range r.asked.names {
+		d.Withheld = append(d.Withheld, Withheld{name, privacy.ReasonPurposeNotGranted})
+	}
+	return d
 }
 
 // open gives every asked attribute of one subject its value or its reason.

@@ -30,6 +30,7 @@ var (
 	errUnknownPurpose   = privacy.Invalid("unknown_purpose", "the policy in force has no such purpose")
 	errUnknownAttribute = privacy.Invalid("unknown_attribute", "an attribute is not in the catalogue")
 	errDuplicateSubject = privacy.Invalid("duplicate_subject", "a subject is named twice")
+	errSamePerson       = privacy.Invalid("duplicate_subject", "two references find the same subject")
 )
 
 // asked is the request's attributes, looked up.
@@ -63,7 +64,7 @@ func (s *Service) askedAttributes(names []privacy.AttributeName) (asked, error) 
 }
 
 // resolve turns references into ids, zero for those that find nobody. The same subject twice is
-// refused: the caller would be charged, and audited, twice for one answer.
+// refused: the caller would be charged, and audited, twice for one answer. With errSamePerson the ids are given nevertheless.
 func (s *Service) resolve(ctx context.Context, refs []SubjectRef) ([]privacy.SubjectID, error) {
 	if len(refs) == 0 {
 		return nil, privacy.Invalid("subjects_missing", "name at least one subject")
@@ -101,7 +102,7 @@ func (s *Service) resolve(ctx context.Context, refs []SubjectRef) ([]privacy.Sub
 	seen := make(map[privacy.SubjectID]bool, len(ids))
 	for _, id := range ids {
 		if !id.IsZero() && seen[id] {
-			return nil, errDuplicateSubject
+			return ids, errSamePerson
 		}
 		seen[id] = true
 	}
