@@ -28,7 +28,11 @@ test_each_attribute_has_its_own_answer if {
 		"withheld": {"religion": "sensitive_needs_explicit_consent"},
 	} with input as consenting
 		with data.attributes as catalogue
+		with data.matrix as cells
 }
+
+# What an officer makes of the matrix does not matter here.
+cells := {"city": {"marketing.email": "generalise"}, "email": {"marketing.email": "plain"}}
 
 test_first_reason_wins if {
 	worst := json.patch(consenting, [

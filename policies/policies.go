@@ -31,7 +31,8 @@ package policies
 
 import "embed"
 
-// FS holds the modules (*.rego), their tests (*_test.rego) and the tables (data/*.json).
+// FS holds the modules (*.rego), their tests (*_test.rego), the tables (data/*.json), and cases that
+// a policy begins with (cases/*.yaml).
 //
-//go:embed *.rego data/*.json
+//go:embed *.rego data/*.json cases/*.yaml
 var FS embed.FS

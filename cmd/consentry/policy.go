@@ -21,6 +21,7 @@ type policyCommand struct {
 	Preview policyPreviewCommand `cmd:"" help:"Count what a policy would change, over the people the vault holds."`
 	Publish policyPublishCommand `cmd:"" help:"Submit a policy for approval by somebody else, or publish one that was approved."`
 	Bundle  policyBundleCommand  `cmd:"" help:"Write a policy as a signed OPA bundle, for opa eval and opa test."`
+	Trial   policyTrialCommand   `cmd:"" hidden:"" help:"Try the policy on standard input, within bounds of memory and time; what the service runs to test drafts."`
 }
 
 type policyInitCommand struct {
@@ -142,6 +143,9 @@ func printCheck(w io.Writer, report policy.Report) {
 			continue
 		}
 		_, _ = fmt.Fprintf(w, "FAIL  %s (%s:%d): %s\n", test.Name, test.File, test.Line, test.Message)
+	}
+	for _, warning := range report.Warnings {
+		_, _ = fmt.Fprintln(w, "WARNING:", warning)
 	}
 	_, _ = fmt.Fprintf(w, "%s: %d problems, %d of %d cases and %d of %d tests pass\n",
 		report.Revision, len(report.Problems), passed, len(report.Cases), held, len(report.Tests))

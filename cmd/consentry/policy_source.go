@@ -48,21 +48,13 @@ func isRevisionID(name string) bool {
 	return len(name) == 64 && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// builtinPolicy is what a vault starts with, and the tests it was built with.
+// builtinPolicy is what a vault starts with.
 func builtinPolicy() (policy.Revision, error) {
 	words, err := catalogue.Load()
 	if err != nil {
 		return policy.Revision{}, err
 	}
-	revision, err := policy.Default(words.PolicyData())
-	if err != nil {
-		return policy.Revision{}, err
-	}
-	tests, err := policy.DefaultTests()
-	if err != nil {
-		return policy.Revision{}, err
-	}
-	return revision.WithTests(tests)
+	return policy.Default(words.PolicyData())
 }
 
 func (s policySource) bundle(ctx context.Context, name string) (policy.Revision, error) {

@@ -153,6 +153,7 @@ type PolicyReport struct {
 	Problems []PolicyProblem    `json:"problems" doc:"Why it could not be put in force as it is."`
 	Cases    []PolicyCaseResult `json:"cases"`
 	Tests    []PolicyTestResult `json:"tests" doc:"Of Rego test modules."`
+	Warnings []string           `json:"warnings" doc:"What a policy that passes still lacks, such as any case."`
 }
 
 // These have names of their own in the document, where a Problem is something else.
@@ -167,7 +168,7 @@ type (
 )
 
 func newPolicyReport(r custody.PolicyReport) PolicyReport {
-	report := PolicyReport{Revision: r.Revision, Pass: r.Pass, Problems: make([]PolicyProblem, len(r.Problems)), Cases: make([]PolicyCaseResult, len(r.Cases)), Tests: make([]PolicyTestResult, len(r.Tests))}
+	report := PolicyReport{Revision: r.Revision, Pass: r.Pass, Problems: make([]PolicyProblem, len(r.Problems)), Cases: make([]PolicyCaseResult, len(r.Cases)), Tests: make([]PolicyTestResult, len(r.Tests)), Warnings: listed(r.Warnings)}
 	for i := range r.Problems {
 		report.Problems[i] = PolicyProblem(r.Problems[i])
 	}

@@ -23,7 +23,8 @@ type Report struct {
 	Pass     bool               `json:"pass"`     // no problems, and every case and test passed
 	Problems []Problem          `json:"problems"` // why it could not be put in force as it is
 	Cases    []CaseResult       `json:"cases"`
-	Tests    []TestResult       `json:"tests"` // of Rego test modules
+	Tests    []TestResult       `json:"tests"`    // of Rego test modules
+	Warnings []string           `json:"warnings"` // what to know of a report that passes
 }
 
 // CaseResult compares what a case expects with what was decided.
@@ -50,7 +51,7 @@ type TestResult struct {
 // other, asks a sample of questions, runs the officer's cases and OPA's tester. Whatever is wrong
 // with the revision is in the report; the error says only that it could not be tried now.
 func Check(ctx context.Context, revision Revision) (Report, error) {
-	report := Report{Revision: revision.ID, Problems: []Problem{}, Cases: []CaseResult{}, Tests: []TestResult{}}
+	report := Report{Revision: revision.ID, Problems: []Problem{}, Cases: []CaseResult{}, Tests: []TestResult{}, Warnings: warnings(revision.Tests)}
 	report.add(sizeProblems(revision)...)
 	if len(report.Problems) > 0 {
 		return report, nil // too much even to compile
@@ -71,12 +72,23 @@ func Check(ctx context.Context, revision Revision) (Report, error) {
 	case ctx.Err() != nil:
 		return Report{}, unavailable(ctx.Err())
 	case err != nil && tooMuch(bounded, err):
-		report.add(Problem{Code: ProblemTooExpensive, Message: "evaluating it takes too much time or memory; look for a comprehension over a product of tables"})
+		report.add(tooExpensive())
 	case err != nil:
 		return Report{}, err
 	}
 	report.Pass = report.passed()
 	return report, nil
+}
+
+// warnings says what a check does not show.
+func warnings(tests Tests) []string {
+	switch {
+	case tests.IsZero():
+		return []string{"the policy has no cases and no tests: nothing shows that it decides as it should"}
+	case len(tests.Cases) == 0:
+		return []string{"the policy has no cases: only its Rego tests show that it decides as it should"}
+	}
+	return []string{}
 }
 
 // try evaluates. The error is one of time, memory or the engine.

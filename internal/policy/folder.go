@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/policies"
 )
 
 // A folder is a revision as people keep it under version control.
@@ -162,10 +163,29 @@ func (r Revision) Folder() (map[string][]byte, error) {
 	return files, nil
 }
 
-// DefaultTests gives the tests beside the built-in modules.
+// DefaultTests gives the tests beside the built-in modules, and the cases that every policy begins with.
 func DefaultTests() (Tests, error) {
 	sources, err := builtinSources(true)
-	return Tests{Modules: sources}, err
+	if err != nil {
+		return Tests{}, err
+	}
+	names, err := fs.Glob(policies.FS, "cases/*.yaml")
+	if err != nil {
+		return Tests{}, privacy.Internal(err, "list the built-in cases")
+	}
+	tests := Tests{Modules: sources}
+	for _, name := range names {
+		text, err := fs.ReadFile(policies.FS, name)
+		if err != nil {
+			return Tests{}, privacy.Internal(err, "read the built-in cases")
+		}
+		cases, err := ParseCases(text)
+		if err != nil {
+			return Tests{}, err
+		}
+		tests.Cases = append(tests.Cases, cases...)
+	}
+	return tests, nil
 }
 
 func invalidFolder(detail string, cause error) error {

@@ -58,7 +58,7 @@ func newRevision(document revisionDocument) (Revision, error) {
 
 // Default makes the revision of the built-in policy for a catalogue: attributes
 // maps each name to its definition, of which the rules read classification and
-// derived_from.
+// derived_from. It carries the tests it was built with, so that a draft that begins with it is held to them.
 func Default(attributes map[string]any) (Revision, error) {
 	modules, err := builtinSources(false)
 	if err != nil {
@@ -69,7 +69,11 @@ func Default(attributes map[string]any) (Revision, error) {
 		return Revision{}, err
 	}
 	data["attributes"] = attributes
-	return NewRevision(modules, data)
+	tests, err := DefaultTests()
+	if err != nil {
+		return Revision{}, err
+	}
+	return newRevision(revisionDocument{Data: data, Modules: modules, Tests: tests})
 }
 
 // Content gives the canonical bytes, the ones the id is the hash of.
