@@ -19,6 +19,11 @@ func (d *dev) serve(ctx context.Context, config node.Config) error {
 	if err != nil {
 		return errors.Join(privacy.Invalid("listen_failed", "the address to listen on is taken; choose another with --listen"), config.Keyring.Close())
 	}
+	sandbox, err := trials()
+	if err != nil {
+		return errors.Join(err, config.Keyring.Close(), listener.Close())
+	}
+	config.Try = sandbox.Try
 	n, err := node.Open(ctx, config)
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -45,6 +45,11 @@ func serve(ctx context.Context, config node.Config, flags serviceFlags, keys *ke
 	config.Keyring, config.Log, config.Version = keys, log, version()
 	config.Origin, config.PerSecond, config.Proxies, config.TraceURL = flags.Origin, flags.RateLimit, flags.TrustedProxies, flags.TraceURL
 	config.Webhooks.Private = flags.WebhookPrivate
+	sandbox, err := trials()
+	if err != nil {
+		return errors.Join(err, keys.Close())
+	}
+	config.Try = sandbox.Try
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.Listen)
 	if err != nil {
 		return errors.Join(privacy.Invalid("listen_failed", "the address to listen on cannot be used; is another service running there?"), keys.Close())

@@ -23,66 +23,36 @@ type (
 	PolicyTestResult = policy.TestResult
 )
 
-// ProblemLockout is the code of a policy that nobody could ever change again.
-const ProblemLockout policy.ProblemCode = "locks_everybody_out"
-
-// needed are the operations without which a policy could never be changed again: somebody must be permitted to
-// call each of them, in the given role where there is one.
-var needed = []struct {
-	operation policy.Operation
-	role      privacy.Role // "": any but the subjects'
-}{
-	{"policy-drafts-create", ""}, {"policy-drafts-get", ""}, {"policy-drafts-edit", ""}, {"policy-drafts-submit", ""}, {"policy-drafts-rebase", ""},
-	{"policy-drafts-approve", privacy.RoleApprover}, {"policy-drafts-publish", ""}, {"policy-revisions-rollback", ""},
-}
-
-// tryRevision tries a revision as a whole: everything that policy.Check does, and whether the policy could be
-// changed again. Revisions are tried one at a time, on an engine of their own, since one can take
-// much memory and the engine that decides has no room to give away.
+// tryRevision tries a revision as a whole, as [policy.Try] does, one at a time. It is tried where it can do no harm, and not
+// any further once the process is told to stop.
 func (s *Service) tryRevision(ctx context.Context, revision policy.Revision) (PolicyReport, error) {
+	ctx, stop := s.untilEnding(ctx)
+	defer stop()
 	select {
 	case s.trying <- struct{}{}:
 		defer func() { <-s.trying }()
 	case <-ctx.Done():
 		return PolicyReport{}, privacy.Unavailable(ctx.Err(), "policy_tests_busy", "another policy is being tested; try again")
 	}
-	report, err := policy.Check(ctx, revision)
-	if err != nil || len(report.Problems) > 0 {
-		return report, err
-	}
-	engine := policy.NewEngine(policy.WithRevisions(1), policy.WithMemo(1))
-	if err := engine.Load(ctx, revision); err != nil {
-		return report, err
-	}
-	locked, err := lockout(ctx, engine, revision.ID)
-	for _, operation := range locked {
-		report.Pass = false
-		report.Problems = append(report.Problems, policy.Problem{Code: ProblemLockout, Pointer: "/data/operations/" + string(operation),
-			Message: "nobody could call this operation any more, and the policy could not be changed again"})
-	}
-	return report, err
+	return s.try(ctx, revision)
 }
 
-// lockout finds the needed operations that nobody could call under a loaded revision.
-func lockout(ctx context.Context, engine *policy.Engine, id privacy.RevisionID) ([]policy.Operation, error) {
-	var locked []policy.Operation
-	for _, need := range needed {
-		open := false
-		for _, role := range privacy.Roles() {
-			if role == privacy.RoleSubject || need.role != "" && role != need.role {
-				continue
-			}
-			allowed, err := engine.Authorise(ctx, id, policy.NewAuthzInput(privacy.Caller{Client: "somebody", Roles: []privacy.Role{role}}, need.operation, privacy.SubjectID{}))
-			if err != nil {
-				return nil, err
-			}
-			open = open || allowed
+// untilEnding gives a context that ends with ctx, or once the process is told to stop. Stop waits for what watches.
+func (s *Service) untilEnding(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-s.ending:
+			cancel(errStopping)
+		case <-ctx.Done():
 		}
-		if !open {
-			locked = append(locked, need.operation)
-		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
 	}
-	return locked, nil
 }
 
 // TestDraft tries a draft and keeps whether it passed. What it quotes is the draft's own.
@@ -170,7 +140,7 @@ func problemPlaces(problems []policy.Problem, words vocabulary) []Place {
 		switch {
 		case problem.File != "":
 			places[i] = Place{words.file(problem.File, problem.Line, problem.Column), string(problem.Code)}
-		case problem.Code == policy.ProblemTable || problem.Code == policy.ProblemCase || problem.Code == ProblemLockout:
+		case problem.Code == policy.ProblemTable || problem.Code == policy.ProblemCase || problem.Code == policy.ProblemLockout:
 			places[i] = Place{words.place(problem.Pointer), problem.Message}
 		default:
 			places[i] = Place{words.place(problem.Pointer), string(problem.Code)}

@@ -69,12 +69,23 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 	if days < 0 || days > MaxPreviewDays {
 		return nil, privacy.Invalid("invalid_days", "days is between 0 and 366")
 	}
+	ctx, stop := s.untilEnding(ctx)
+	defer stop()
+	select {
+	case s.preview <- struct{}{}:
+		defer func() { <-s.preview }()
+	default:
+		return nil, errPreviewBusy
+	}
 	draft, err := s.store.PolicyDraft(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	candidate, err := RevisionOf(draft.Revision, draft.Content)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.mustBeSound(ctx, draft, candidate); err != nil {
 		return nil, err
 	}
 	p, err := s.newPreview(ctx, candidate)
@@ -88,6 +99,25 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 		return nil, err
 	}
 	return p.run(ctx, days, CohortMinimum)
+}
+
+var errPreviewBusy = privacy.Unavailable(nil, "policy_preview_busy", "another policy is being previewed here; try again when it is done")
+
+// mustBeSound refuses a draft that a test would find a problem in, apart from how its cases come out: a preview evaluates it
+// in this process, over everybody.
+func (s *Service) mustBeSound(ctx context.Context, draft *store.PolicyDraft, candidate policy.Revision) error {
+	if draft.Green && draft.Tested == candidate.ID {
+		return nil
+	}
+	report, err := s.tryRevision(ctx, candidate)
+	if err != nil || len(report.Problems) == 0 {
+		return err
+	}
+	words, err := s.wordsInForce(ctx)
+	if err != nil {
+		return err
+	}
+	return faultError(privacy.Invalid("invalid_policy", "the policy has problems; test the draft to see them, mend it and try again"), problemPlaces(report.Problems, words))
 }
 
 // preview is a preview under way.

@@ -45,7 +45,9 @@ type Service struct {
 
 	batcher *audit.Batcher
 	pages   knownPages
+	try     func(context.Context, policy.Revision) (policy.Report, error)
 	trying  chan struct{} // held by whoever tries a policy that is not in force
+	preview chan struct{} // held by whoever counts what one would change
 	loading chan struct{} // held by whoever compiles one that is
 	notices sync.Map      // NoticeRef → *shownNotice
 	latest  atomic.Value  // privacy.RevisionID: see lastRevision
@@ -71,6 +73,8 @@ type Config struct {
 	Controller privacy.Controller // zero: the example
 	Events     EventsConfig
 	Confirming Confirming
+	// Try tries a policy that nobody has approved; nil: [policy.Try], in this process.
+	Try func(context.Context, policy.Revision) (policy.Report, error)
 }
 
 // Caller is who called, and under which request.
@@ -88,7 +92,7 @@ type knownPages struct {
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
-		confirming: c.Confirming, queued: make(chan struct{}, 1), trying: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
+		confirming: c.Confirming, queued: make(chan struct{}, 1), trying: make(chan struct{}, 1), preview: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
 	if s.confirming.Within <= 0 {
 		s.confirming.Within = confirmWithin
 	}
@@ -103,6 +107,9 @@ func New(c Config) *Service {
 	}
 	if s.controller == (privacy.Controller{}) {
 		s.controller = privacy.ExampleController()
+	}
+	if s.try = c.Try; s.try == nil {
+		s.try = policy.Try
 	}
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)

@@ -46,6 +46,9 @@ type Config struct {
 	Controller  privacy.Controller // zero: the example
 	Confirming  custody.Confirming // zero: consents cannot be confirmed by message
 	Reach       func(point string) // see rights.Config
+
+	// Try tries policies that nobody has approved; nil: in this process.
+	Try func(context.Context, policy.Revision) (policy.Report, error)
 }
 
 // Node is a vault that is ready to serve.
@@ -104,7 +107,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	registry := prometheus.NewRegistry()
 	n.Policy = policy.NewEngine()
 	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller,
-		Events: n.openEvents(c, registry), Confirming: c.Confirming})
+		Events: n.openEvents(c, registry), Confirming: c.Confirming, Try: c.Try})
 	if n.Rights, err = rights.New(rights.Config{Vault: n.Service, Store: n.Store, Log: c.Log, Reach: c.Reach}); err != nil {
 		return nil, err
 	}

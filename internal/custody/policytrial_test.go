@@ -1,0 +1,61 @@
+package custody_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// A preview tries its draft where that can do no harm, one preview at a time, and nothing of it goes on once the process is to stop.
+func TestPreviewsWaitForNobody(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	entered := make(chan struct{})
+	v.try = func(ctx context.Context, _ policy.Revision) (policy.Report, error) {
+		entered <- struct{}{}
+		<-ctx.Done()
+		return policy.Report{}, privacy.Unavailable(ctx.Err(), "interrupted", "interrupted")
+	}
+	v.start()
+	created, err := v.CreateDraft(t.Context(), officer, custody.NewPolicyDraft{Title: "As it is"}, custody.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := draftID(t, created)
+	first := make(chan error)
+	go func() {
+		_, err := v.PreviewDraft(t.Context(), officer, id, 0)
+		first <- err
+	}()
+	<-entered
+	_, err = v.PreviewDraft(t.Context(), officer, id, 0)
+	wantCode(t, err, privacy.KindUnavailable, "policy_preview_busy")
+	v.EndWaits()
+	wantCode(t, <-first, privacy.KindUnavailable, "interrupted")
+}
+
+// What a test would find a problem in is not evaluated over everybody.
+func TestPreviewsAreOfSoundDrafts(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	created, err := v.CreateDraft(t.Context(), officer, custody.NewPolicyDraft{Title: "Ask the clock"}, custody.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := draftID(t, created)
+	changed, err := v.EditDraft(t.Context(), officer, id, created.Version, []byte(`{"modules":{"clock.rego":"package consentry.clock\n\nlate if data.nothing.at_all\n"}}`), custody.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = v.PreviewDraft(t.Context(), officer, id, 0)
+	wantCode(t, err, privacy.KindInvalid, "invalid_policy")
+	if _, err := v.EditDraft(t.Context(), officer, id, changed.Version, []byte(`{"modules":{"clock.rego":null}}`), custody.Once{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = v.PreviewDraft(t.Context(), officer, id, 0); err != nil {
+		t.Error(err)
+	}
+}
