@@ -28,8 +28,8 @@ func (a *API) previewRoutes() {
 		Summary: "Count what a draft would change",
 		Description: "Which clients would gain or lose which attributes for which purposes, or see them in another mode, and for how many people: of all that are held, and of those " +
 			"whom recorded decisions of the last days were about. It counts people by what the policy permits, whether or not a value is held for them; it opens no value and releases none. " +
-			"Counts of fewer than 50 people are not told, nor are people in groups of fewer than 50 to whom the same would happen counted in others: " +
-			"no difference of two counts is about fewer.",
+			"Counts of fewer than 50 people are not told, people to whom the same would happen as to fewer than 50 are not counted, and counts are rounded down to multiples of 50: " +
+			"no two of them differ by fewer. It is no statistic to be asked over and over, which segments are for; every preview is on record.",
 		Errors: []int{http.StatusNotFound}}, nobody, a.previewDraft)
 }
 

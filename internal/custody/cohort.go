@@ -5,15 +5,23 @@ import "slices"
 // CohortMinimum is how many people a count must be about to be told.
 const CohortMinimum = 50
 
-// PeopleCount is how many people something is about, told so that nobody is singled out.
+// PeopleCount is how many people something is about, told so that nobody is singled out by the way.
 //
-// Not only is a small count kept back. People are first put into groups that are alike in all that is counted, and
-// groups of fewer than the minimum are left out of every count: so no sum or difference of
-// the counts that were told together is about fewer people than the minimum.
+// A small count is kept back. People are first put into groups that are alike in all that is counted together, and groups of
+// fewer than the minimum are left out. What remains is told in whole multiples of the minimum: so two counts, be they of
+// two purposes or of two previews, never differ by a few people. That is no noise and no budget, as answers about segments
+// have: who changes a draft person by person, to see when a count jumps, finds a border. Such drafts and previews are on
+// record, and those who may make them may also read the people's entries.
 type PeopleCount struct {
-	Count        *int `json:"count"`                   // null when it is below the minimum
+	Count        *int `json:"count"`                   // a multiple of the minimum; null when it is below that
 	BelowMinimum bool `json:"below_minimum,omitempty"` // there is somebody, but not the minimum of people who are alike
-	AtLeast      bool `json:"at_least,omitempty"`      // some more, in groups below the minimum, are left out
+	AtLeast      bool `json:"at_least,omitempty"`      // there are some more
+}
+
+// countOf is the count of people who are enough to be told.
+func countOf(people, minimum int, more bool) PeopleCount {
+	told := people - people%minimum
+	return PeopleCount{Count: &told, AtLeast: more || told < people}
 }
 
 // peopleGroup is people who are alike: in all of the cells named, and in no other.
@@ -24,21 +32,23 @@ type peopleGroup struct {
 
 // countCells gives the count of each cell. Groups may repeat: those of the same cells are one.
 func countCells(cells, minimum int, groups []peopleGroup) []PeopleCount {
-	counts := make([]PeopleCount, cells)
+	people, more := make([]int, cells), make([]bool, cells)
 	for _, group := range mergeGroups(groups) {
 		for _, cell := range group.cells {
-			count := &counts[cell]
-			switch {
-			case group.people < minimum && count.Count == nil:
-				count.BelowMinimum = true
-			case group.people < minimum:
-				count.AtLeast = true
-			case count.Count == nil:
-				people := group.people
-				*count = PeopleCount{Count: &people, AtLeast: count.BelowMinimum}
-			default:
-				*count.Count += group.people
+			if group.people < minimum {
+				more[cell] = true
+			} else {
+				people[cell] += group.people
 			}
+		}
+	}
+	counts := make([]PeopleCount, cells)
+	for cell := range counts {
+		switch {
+		case people[cell] > 0:
+			counts[cell] = countOf(people[cell], minimum, more[cell])
+		case more[cell]:
+			counts[cell] = PeopleCount{BelowMinimum: true}
 		}
 	}
 	return counts
@@ -56,7 +66,7 @@ func countAll(everybody, minimum int, groups []peopleGroup) PeopleCount {
 	if everybody > 0 && everybody < minimum || rest > 0 && rest < minimum {
 		return PeopleCount{BelowMinimum: true}
 	}
-	return PeopleCount{Count: &everybody}
+	return countOf(everybody, minimum, false)
 }
 
 // mergeGroups brings groups of the same cells together, the larger first.

@@ -19,7 +19,7 @@ type Preview struct {
 	Revision   privacy.RevisionID `json:"revision" doc:"The revision in force."`
 	Candidate  privacy.RevisionID `json:"candidate" doc:"The revision that was tried."`
 	At         time.Time          `json:"at"`
-	Minimum    int                `json:"minimum" doc:"Counts of fewer people are not told."`
+	Minimum    int                `json:"minimum" doc:"Counts of fewer people are not told, and others in multiples of it."`
 	Population PopulationPreview  `json:"population"`
 	Recorded   *RecordedPreview   `json:"recorded,omitempty" doc:"Left out when no days were asked for."`
 }
@@ -219,7 +219,7 @@ func (p *preview) population(ctx context.Context, everybody *Census, minimum int
 	if err != nil {
 		return result, err
 	}
-	result.People = PeopleCount{Count: &everybody.People}
+	result.People = countOf(everybody.People, minimum, false)
 	for _, purpose := range p.purposes {
 		var cells cellTable
 		var groups []peopleGroup

@@ -228,7 +228,7 @@ func TestPreviewTellsNoSmallCounts(t *testing.T) {
 		t.Errorf("got %+v", preview)
 	}
 	for _, c := range preview.Population.Changes {
-		if c.People.Count != nil && *c.People.Count < 50 || (c.People.Count == nil) != c.People.BelowMinimum {
+		if c.People.Count != nil && (*c.People.Count < 50 || *c.People.Count%50 != 0) || (c.People.Count == nil) != c.People.BelowMinimum {
 			t.Errorf("%s %s: %+v", c.Purpose, c.Attribute, c.People)
 		}
 	}

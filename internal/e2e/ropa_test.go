@@ -102,7 +102,7 @@ func TestPreviewOfADraft(t *testing.T) {
 		}
 	}
 	for _, c := range append(got.Population.Changes, got.Recorded.Changes...) {
-		if c.Client != "crm-mailer" || c.Attribute != "city" || c.Effect != "changed" || c.From != "generalise" || c.To != "plain" || c.People.Count == nil || *c.People.Count != 55 {
+		if c.Client != "crm-mailer" || c.Attribute != "city" || c.Effect != "changed" || c.From != "generalise" || c.To != "plain" || c.People.Count == nil || *c.People.Count != 50 {
 			t.Errorf("got %+v: %s", c, a.body)
 		}
 	}
