@@ -12,6 +12,7 @@
 //	consentry receipt verify FILE verify a consent receipt offline
 //	consentry proof verify FILE   verify the proof of somebody's consents offline
 //	consentry rights …            verify a certificate of erasure offline
+//	consentry restore check       after a backup was restored, before the service starts
 //	consentry token               a token from a local key, for development
 //
 // Every flag can be given in the environment; `consentry serve --help` lists them.
@@ -59,6 +60,7 @@ type commands struct {
 	Proof    proofCommand    `cmd:"" help:"Verify the proof of a subject's consents."`
 	Token    tokenCommand    `cmd:"" help:"Make a token with a local key, for development."`
 	OpenAPI  openAPICommand  `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Restore  restoreCommand  `cmd:"" help:"Bring a restored backup to what was erased since."`
 	Rights   rightsCommand   `cmd:"" help:"Verify certificates of erasure."`
 	Consents consentsCommand `cmd:"" help:"Verify or rebuild the consent ledgers, or bring consents in."`
 }

@@ -57,16 +57,7 @@ func setupOn(t testing.TB, database, vaultAddress, vaultToken string, adjust ...
 // start adds a node and gives it with its URL.
 func (v *vault) start() (*node.Node, string) {
 	v.t.Helper()
-	log := slog.New(slog.NewJSONHandler(v.logs, nil))
-	keys, err := keyring.OpenVault(v.t.Context(), v.keys, keyring.Options{Init: true, Log: log})
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	config := node.Config{DatabaseURL: v.database, Keyring: keys, Authn: v.issuer.Config, Log: log, Version: "test", PerSecond: 1e6}
-	for _, adjust := range v.adjust {
-		adjust(&config)
-	}
-	n, err := node.Open(v.t.Context(), config)
+	n, err := v.open()
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -78,6 +69,21 @@ func (v *vault) start() (*node.Node, string) {
 		}
 	})
 	return n, server.URL
+}
+
+// open opens a node, which may fail.
+func (v *vault) open() (*node.Node, error) {
+	v.t.Helper()
+	log := slog.New(slog.NewJSONHandler(v.logs, nil))
+	keys, err := keyring.OpenVault(v.t.Context(), v.keys, keyring.Options{Init: true, Log: log})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	config := node.Config{DatabaseURL: v.database, Keyring: keys, Authn: v.issuer.Config, Log: log, Version: "test", PerSecond: 1e6}
+	for _, adjust := range v.adjust {
+		adjust(&config)
+	}
+	return node.Open(v.t.Context(), config)
 }
 
 // logBuffer collects what all nodes log.

@@ -121,6 +121,12 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service})
 	n.API = api.New(api.Config{Service: n.Service, Rights: n.Rights, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
+	if err := n.Service.RestoreChecked(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.Rights.Resume(ctx); err != nil {
+		return nil, err
+	}
 	workers := n.Service.Workers()
 	n.Rights.AddWorkers(workers)
 	if n.jobs, err = n.Store.StartJobs(ctx, workers, c.Log); err != nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/riverqueue/river"
+
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
@@ -180,4 +182,25 @@ func (s *Service) Acknowledge(ctx context.Context, caller custody.Caller, id pri
 		}
 		return tx.Enqueue(ctx, CarryArgs{Requests: []Ref{{r.Subject, id}}})
 	})
+}
+
+// resumed is how many erasures of one job are taken up at a start.
+const resumed = 100
+
+// Resume enqueues the erasures that are under way, for which a restored database may have no job. It is run at start; a job that comes
+// on top of another does no harm.
+func (s *Service) Resume(ctx context.Context) error {
+	under, err := s.store.UnfinishedErasures(ctx, 100_000)
+	if err != nil || len(under) == 0 {
+		return err
+	}
+	var jobs []river.JobArgs
+	for chunk := range slices.Chunk(under, resumed) {
+		args := CarryArgs{}
+		for _, e := range chunk {
+			args.Requests = append(args.Requests, Ref{e.Subject, e.Request})
+		}
+		jobs = append(jobs, args)
+	}
+	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, jobs...) })
 }

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Tombstones lists the records of tombstones that erasures name, with a slot of their page: all of them, or only those of which it is
+// noted that the keyring has them.
+func (s *Store) Tombstones(ctx context.Context, buried bool) (map[[16]byte]privacy.KeySlot, error) {
+	rows, err := s.pool.Query(ctx, `SELECT tombstone, min(key_slot) FROM erasure WHERE NOT $1 OR step <> 'marked' GROUP BY tombstone`, buried)
+	if err != nil {
+		return nil, wrap(err, "list tombstones")
+	}
+	known := make(map[[16]byte]privacy.KeySlot)
+	var id [16]byte
+	var slot privacy.KeySlot
+	_, err = pgx.ForEachRow(rows, []any{&id, &slot}, func() error { known[id] = slot; return nil })
+	return known, wrap(err, "list tombstones")
+}
+
+// KeySlots reads the key slots of a range of subjects, and who of them is erased; nothing else of them.
+func (s *Store) KeySlots(ctx context.Context, in SubjectRange) ([]Subject, error) {
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, key_slot, erased_at IS NOT NULL FROM subject WHERE `+inRange, [16]byte(in.After), [16]byte(in.To))
+	if err != nil {
+		return nil, wrap(err, "read key slots")
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subject, error) {
+		var subject Subject
+		return subject, row.Scan((*[16]byte)(&subject.ID), &subject.Slot, &subject.Erased)
+	})
+	return list, wrap(err, "read key slots")
+}
+
+// RestoreRequest takes the request of an erasure up again that a backup does not know, as far as its tombstone tells of it.
+func (w *Writes) RestoreRequest(e *Erasure, at time.Time) {
+	w.queue(`INSERT INTO rights_request (subject_id, request_id, type, scope, state, version, lodged_by, identified_by, regime, revision_id, received_at, acknowledged_at, due_at, legal_due_on, client, actor, updated_at)
+		VALUES ($1, $2, 'erasure', '*', 'in_progress', 1, 'subject', 'token', 'default', '', $3, $3, $4, $5, 'consentry', '', $4)
+		ON CONFLICT (subject_id, request_id) DO UPDATE SET state = 'in_progress', identified_by = 'token', updated_at = $4 WHERE rights_request.state IN ('received', 'verifying')`,
+		[16]byte(e.Subject), [16]byte(e.Request), e.MarkedAt, at, at.Truncate(24*time.Hour))
+	w.queue(`UPDATE erasure SET step = 'buried' WHERE subject_id = $1 AND request_id = $2 AND step = 'marked' AND $3`, [16]byte(e.Subject), [16]byte(e.Request), e.Step == ErasureBuried)
+}
+
+// UnfinishedErasures lists erasures that no certificate has ended, the oldest first.
+func (s *Store) UnfinishedErasures(ctx context.Context, limit int) ([]Erasure, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+erasureColumns+` FROM erasure WHERE step <> 'certified' ORDER BY marked_at LIMIT $1`, limit)
+	if err != nil {
+		return nil, wrap(err, "list erasures under way")
+	}
+	list, err := pgx.CollectRows(rows, scanErasure)
+	return list, wrap(err, "list erasures under way")
+}
