@@ -10,6 +10,7 @@ import (
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
 )
 
 const segmenting privacy.PurposeName = "marketing.segment"
@@ -119,4 +120,44 @@ func TestSegmentsFollow(t *testing.T) {
 	both(köln, 1)
 	v.clock.advance(4 * 366 * 24 * time.Hour) // no city is kept for so long
 	both(köln, 0)
+}
+
+// Once an erasure is marked, its subject is counted nowhere, although the key is still there.
+func TestSegmentsForgetTheErased(t *testing.T) {
+	v := setup(t)
+	id := v.member(1, fields{"city": "Köln"})
+	v.follow()
+	other := v.another()
+	other.follow()
+	other.exactly(`{"facet":"city","eq":"Köln"}`, 1)
+	err := v.store.Write(t.Context(), func(tx *store.Tx) error {
+		subject, err := tx.LockSubject(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		w := &store.Writes{}
+		if _, err := v.MarkErased(t.Context(), tx, w, steward, []custody.Doomed{{Subject: subject, Request: privacy.RightsRequestID{1}}}, v.clock.read()); err != nil {
+			return err
+		}
+		return tx.Send(t.Context(), w)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.exactly(`{"facet":"city","eq":"Köln"}`, 0)
+	third := v.another()
+	third.follow() // built after the erasure
+	third.exactly(`{"facet":"city","exists":true}`, 0)
+}
+
+// Facets that were made by other rules, or never, as of people who were stored by an older version, are made when somebody first reads them.
+func TestSegmentsMakeOldFacetsAnew(t *testing.T) {
+	v := setup(t)
+	id := v.member(1, fields{"city": "Köln"})
+	v.exec(`UPDATE subject SET facets = NULL, facets_version = 0 WHERE subject_id = '` + id.String() + `'`)
+	v.follow()
+	v.exactly(`{"facet":"city","eq":"Köln"}`, 1)
+	if n := v.count(`SELECT count(*) FROM subject WHERE facets IS NOT NULL AND facets_version = 1`); n != 1 {
+		t.Errorf("%d have facets", n)
+	}
 }

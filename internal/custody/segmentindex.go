@@ -114,13 +114,16 @@ func (s *Service) SegmentProgress() SegmentProgress {
 const (
 	segmentsFollow = time.Second     // between looks when nobody asks, so that nobody has to wait for much
 	segmentsRetry  = 2 * time.Second // after a build has failed
+
+	segmentsMeasure = 15 * time.Second
 )
 
 // RunSegments builds the index and keeps it up to date until ctx ends.
 func (s *Service) RunSegments(ctx context.Context) {
 	g := s.segments
-	ticker := time.NewTicker(segmentsFollow)
+	ticker, measure := time.NewTicker(segmentsFollow), time.NewTicker(segmentsMeasure)
 	defer ticker.Stop()
+	defer measure.Stop()
 	g.want()
 	for {
 		select {
@@ -136,11 +139,24 @@ func (s *Service) RunSegments(ctx context.Context) {
 				case <-retry.C:
 				}
 			}
+		case <-measure.C:
+			g.measure()
 		case <-ticker.C:
 			if _, err := g.current(ctx); err != nil && ctx.Err() == nil && privacy.KindOf(err) != privacy.KindUnavailable {
 				s.log.WarnContext(ctx, "following changes for segments failed; trying again", slog.String("code", privacy.CodeOf(err)))
 			}
 		}
+	}
+}
+
+// measure notes how large the index is, for metrics.
+func (g *segments) measure() {
+	g.turn <- struct{}{}
+	index := g.index
+	<-g.turn
+	if index != nil {
+		size := index.Size()
+		g.progress.size.Store(&size)
 	}
 }
 
@@ -183,8 +199,8 @@ func (g *segments) build(ctx context.Context) (err error) {
 	if _, err := g.current(ctx); err != nil {
 		return err
 	}
-	size := index.Size()
-	g.progress.size.Store(&size)
+	g.measure()
+	size := g.progress.size.Load()
 	g.progress.took.Store(int64(time.Since(start)))
 	g.progress.ready.Store(true)
 	s.log.InfoContext(ctx, "index of segments built", slog.Uint64("subjects", size.Subjects), slog.Int("policy_states", size.States),

@@ -118,7 +118,7 @@ func TestLaw3SegmentsOnAnotherNode(t *testing.T) {
 						t.Errorf("after a %s the other node counts %d, %v", step.action, n, err)
 						return
 					}
-					counted.Add(int64(n)) //nolint:gosec // one person
+					counted.Add(int64(n))
 				}
 			}
 		})

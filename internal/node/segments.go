@@ -12,8 +12,8 @@ type segmentCollector struct{ service *custody.Service }
 var (
 	segmentReady    = prometheus.NewDesc("consentry_segment_index_ready", "Whether this node's index of segments is built.", nil, nil)
 	segmentSubjects = prometheus.NewDesc("consentry_segment_index_subjects", "People in the index, or read into it so far.", nil, nil)
-	segmentBytes    = prometheus.NewDesc("consentry_segment_index_bytes", "Memory that the index took when it was built.", nil, nil)
-	segmentStates   = prometheus.NewDesc("consentry_segment_index_policy_states", "Distinct policy states of all purposes when it was built.", nil, nil)
+	segmentBytes    = prometheus.NewDesc("consentry_segment_index_bytes", "Memory that the index takes.", nil, nil)
+	segmentStates   = prometheus.NewDesc("consentry_segment_index_policy_states", "Distinct policy states of all purposes.", nil, nil)
 	segmentBuild    = prometheus.NewDesc("consentry_segment_index_build_seconds", "How long building it took.", nil, nil)
 )
 

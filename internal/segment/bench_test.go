@@ -41,7 +41,7 @@ func benchFacets() Facets {
 // benchSubject makes somebody up. Cities and policy states are skewed, as they are.
 func benchSubject(chance *rand.Rand, list Facets, n int) Subject {
 	s := Subject{Version: 1, Facets: make([]string, len(list)), States: make([]Code, benchPurposes), Due: time.Unix(2_000_000_000+chance.Int64N(1e8), 0)}
-	binary.BigEndian.PutUint64(s.ID[:], uint64(n)) //nolint:gosec // small
+	binary.BigEndian.PutUint64(s.ID[:], uint64(n))
 	binary.BigEndian.PutUint64(s.ID[8:], chance.Uint64())
 	s.Facets[0] = fmt.Sprintf("city %d", skewed(chance, benchCities))
 	for i := 1; i < len(list); i++ {
@@ -50,7 +50,7 @@ func benchSubject(chance *rand.Rand, list Facets, n int) Subject {
 		}
 	}
 	for i := range s.States {
-		s.States[i] = Code(1 + skewed(chance, benchStates)) //nolint:gosec // small
+		s.States[i] = Code(1 + skewed(chance, benchStates))
 	}
 	return s
 }
@@ -75,7 +75,7 @@ func BenchmarkTenMillion(b *testing.B) {
 	var building sync.WaitGroup
 	for w := range runtime.GOMAXPROCS(0) {
 		building.Go(func() {
-			chance := rand.New(rand.NewPCG(uint64(w), 7)) //nolint:gosec // small
+			chance := rand.New(rand.NewPCG(uint64(w), 7))
 			for n := w * benchBatch; n < benchPeople; n += runtime.GOMAXPROCS(0) * benchBatch {
 				batch := make([]Subject, benchBatch)
 				for i := range batch {

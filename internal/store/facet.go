@@ -56,10 +56,3 @@ func (w *Writes) DropFacets(id privacy.SubjectID, change [16]byte, at time.Time)
 	w.queue(`UPDATE subject SET facets = NULL, facets_version = facets_version + 1 WHERE subject_id = $1`, [16]byte(id))
 	w.AppendChange(privacy.Event{ID: change, Kind: privacy.EventSubjectsChanged, At: at, Subject: id})
 }
-
-// DropFacets is [Writes.DropFacets] by itself.
-func (t *Tx) DropFacets(ctx context.Context, id privacy.SubjectID, change [16]byte, at time.Time) error {
-	w := &Writes{}
-	w.DropFacets(id, change, at)
-	return t.Send(ctx, w)
-}
