@@ -40,7 +40,7 @@ func (a *API) consentImportRoutes() {
 	}
 	op := huma.Operation{OperationID: "consents-import", Method: http.MethodPost, Path: "/v1/consents/import", Tags: []string{"consent"},
 		Summary:     "Bring many consents in, streamed",
-		Description: "Consents that were given elsewhere, with their evidence: one body of consents-record a line in, one answer a line out, then a summary. The lines of one subject are recorded in order.",
+		Description: "Consents that were given elsewhere, with their evidence: one body of consents-record a line in, one answer a line out, then a summary. The lines of one subject are recorded in order. Nobody is written to: of a purpose with double opt-in, a grant counts that was confirmed elsewhere (method double_opt_in, with evidence); any other waits, pending.",
 		Middlewares: huma.Middlewares{takes("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json")},
 		Responses:   map[string]*huma.Response{"200": {Description: "An answer for every line that is not blank, then the summary", Content: ndjson(reflect.TypeFor[ConsentImportLine]())}}}
 	register(a, op, nobody, func(_ context.Context, caller custody.Caller, input *consentImportInput) (*huma.StreamResponse, error) {

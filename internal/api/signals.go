@@ -37,7 +37,7 @@ type Signal struct {
 type SignalEffect struct {
 	Effect  privacy.EffectKind    `json:"effect" enum:"opt_out_signal,limit_sensitive,grant,deny,none"`
 	Purpose privacy.PurposeName   `json:"purpose,omitempty" doc:"Of a grant or denial."`
-	Outcome privacy.EffectOutcome `json:"outcome" enum:"applied,unchanged,superseded,nothing_said,other_regime,not_service_specific,vendors_not_disclosed,no_publisher_segment,expired" doc:"Superseded: something on the ledger is newer. Of none: why there is none."`
+	Outcome privacy.EffectOutcome `json:"outcome" enum:"applied,unchanged,superseded,needs_confirmation,nothing_said,other_regime,not_service_specific,vendors_not_disclosed,no_publisher_segment,expired" doc:"Superseded: something on the ledger is newer. Needs confirmation: the purpose wants grants confirmed at the person's address, which a TC string cannot do. Of none: why there is none."`
 }
 
 type signalsOutput struct {

@@ -60,6 +60,9 @@ func (c *Confirming) carrier(channel mail.Channel) Courier {
 	}
 }
 
+// methodDoubleOptIn is how a consent came about that was confirmed through a link.
+const methodDoubleOptIn = "double_opt_in"
+
 // link is what a message carries: it names the record, and proves with a secret that its bearer got the message.
 type link struct {
 	record [16]byte
@@ -89,6 +92,7 @@ func (s *Service) linkHash(l link) [32]byte {
 var (
 	errConfirmChannel     = privacy.Invalid("confirmation_unavailable", "this vault sends no messages of that kind; leave confirm out, or have it set up")
 	errConfirmAction      = privacy.Invalid("confirmation_of_no_grant", "only a grant can be confirmed; leave confirm out")
+	errConfirmImported    = privacy.Invalid("confirmation_in_import", "an import writes to nobody; leave confirm out, and give the evidence of what was confirmed elsewhere with method double_opt_in")
 	errNoAddress          = privacy.Invalid("no_address", "no address of that kind is held for the subject; store one, or leave confirm out")
 	errTooManyMessages    = privacy.NewError(privacy.KindRateLimited, "too_many_confirmations", "the subject was asked to confirm five times within a day; wait until tomorrow")
 	errConfirmationFailed = privacy.Invalid("confirmation_invalid", "the link is not whole, has expired or was used before; ask for a new one")
@@ -114,6 +118,21 @@ func (s *Service) confirmBy(consent *Consent, purpose *policy.Purpose) (mail.Cha
 		return "", errConfirmChannel
 	}
 	return channel, nil
+}
+
+// confirmBy is [Service.confirmBy] of a consent that is being recorded. One that is imported was confirmed elsewhere, or waits: an import
+// writes to nobody.
+func (r *recording) confirmBy() (mail.Channel, error) {
+	switch {
+	case !r.imported:
+		return r.service.confirmBy(&r.consent, &r.purpose)
+	case r.consent.Confirm != "":
+		return "", errConfirmImported
+	case r.consent.Action != privacy.ActionGrant || r.consent.Method == methodDoubleOptIn && !r.consent.Evidence.IsEmpty():
+		return "", nil
+	default:
+		return mail.Channel(r.purpose.DoubleOptIn), nil
+	}
 }
 
 // preparePending finds out whether the subject can be reached; nil when nothing is to
@@ -285,7 +304,7 @@ func (s *Service) usable(ctx context.Context, tx *store.Tx, id privacy.SubjectID
 // confirmingRecord is the grant again, as of now, and no longer waiting.
 func (s *Service) confirmingRecord(awaiting store.ConsentRecord) (record store.ConsentRecord, err error) {
 	record = awaiting
-	record.Confirms, record.Channel, record.Method, record.ConfirmBy = awaiting.ID, awaiting.ConfirmBy, "double_opt_in", ""
+	record.Confirms, record.Channel, record.Method, record.ConfirmBy = awaiting.ID, awaiting.ConfirmBy, methodDoubleOptIn, ""
 	record.OccurredAt, record.RecordedBy = s.instant(), systemClient
 	if !record.OccurredAt.After(awaiting.OccurredAt) { // which may be dated ahead, by clockSkew
 		record.OccurredAt = awaiting.OccurredAt.Add(time.Microsecond)

@@ -26,7 +26,8 @@ const importsAtOnce = 16
 
 // ImportConsents puts consents on the ledger, in order for each subject, however its lines name them. A record is named after the
 // import's key, its line and what the line says: sending a line again, at any time, records nothing twice, and a line
-// that was corrected is recorded. What is wrong with a line stands in it; an error says that nothing can be done now.
+// that was corrected is recorded. Nobody is written to: of a purpose with double opt-in, a grant counts that was confirmed
+// elsewhere, with the evidence of it, and any other waits. What is wrong with a line stands in it; an error says that nothing can be done now.
 func (s *Service) ImportConsents(ctx context.Context, caller Caller, key string, lines []ImportedConsent) error {
 	ids, err := s.importedSubjects(ctx, lines)
 	if err != nil {
@@ -56,7 +57,7 @@ func (s *Service) ImportConsents(ctx context.Context, caller Caller, key string,
 		group.Go(func() error {
 			for _, i := range bySubject[who] {
 				line := &lines[i]
-				line.Recorded, line.Err = s.recordConsent(ctx, &recording{service: s, caller: caller, ref: line.Subject, id: ids[i], consent: line.Consent})
+				line.Recorded, line.Err = s.recordConsent(ctx, &recording{service: s, caller: caller, ref: line.Subject, id: ids[i], consent: line.Consent, imported: true})
 				if err := line.Err; err != nil && (privacy.KindOf(err) == privacy.KindUnavailable || ctx.Err() != nil) {
 					first.Do(func() { away = err })
 					return err

@@ -20,6 +20,7 @@ type recording struct {
 	operation policy.Operation // to be authorised; "" when that was done
 	ref       SubjectRef
 	consent   Consent
+	imported  bool // with many others, from elsewhere
 	once      Once
 
 	revision privacy.RevisionID
@@ -111,7 +112,7 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	if err := s.lastAsUsual(r.prepared, &r.purpose); err != nil {
 		return err
 	}
-	channel, err := s.confirmBy(&r.consent, &r.purpose)
+	channel, err := r.confirmBy()
 	if err != nil {
 		return err
 	}
@@ -121,6 +122,9 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	}
 	if err := r.ownWord(); err != nil {
 		return err
+	}
+	if r.imported {
+		channel = "" // it waits, and nobody is written to
 	}
 	if r.pending, err = s.preparePending(ctx, r.id, channel); err != nil {
 		return err

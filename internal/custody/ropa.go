@@ -11,6 +11,7 @@ import (
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/ropa"
+	"github.com/consentry/consentry/internal/store"
 )
 
 // RecordOfProcessing is the record of processing activities.
@@ -45,6 +46,9 @@ func (s *Service) RecordsOfProcessing(ctx context.Context, at time.Time) (*Recor
 	record := &RecordOfProcessing{At: at.UTC(), GeneratedAt: now, Revision: id, PublishedAt: since, Security: ropa.SecurityMeasures(), Activities: []ropa.Activity{},
 		Controller: ropa.RecordController{Name: c.Name, Contact: c.Contact, Address: c.Street, Country: c.Country, Email: c.Email, Phone: c.Phone, URL: c.URL, Policy: c.PolicyURL}}
 	tables := recordTables{service: s, engine: engine, revision: revision}
+	if tables.processors, err = s.processorsAt(ctx, at); err != nil {
+		return nil, err
+	}
 	purposes := engine.Purposes(id)
 	for _, name := range slices.Sorted(maps.Keys(purposes)) {
 		activity := tables.activity(name, purposes[name])
@@ -70,11 +74,30 @@ func (s *Service) noticeAt(ctx context.Context, id string, at time.Time) (*ropa.
 	return nil, err
 }
 
+// processorsAt lists the processors that were in use at a time.
+func (s *Service) processorsAt(ctx context.Context, at time.Time) ([]store.Processor, error) {
+	all, err := s.store.Processors(ctx)
+	return slices.DeleteFunc(all, func(p store.Processor) bool {
+		return p.CreatedAt.After(at) || !p.RetiredAt.IsZero() && !p.RetiredAt.After(at)
+	}), err
+}
+
+// serves reports whether a processor is registered for a purpose, by its name, its family or with everything.
+func serves(p *store.Processor, purpose privacy.PurposeName) bool {
+	return slices.ContainsFunc(p.Purposes, func(scope privacy.ObjectionScope) bool {
+		if one, single := scope.Purpose(); single {
+			return one == purpose
+		}
+		return scope.Covers(purpose)
+	})
+}
+
 // recordTables reads the record out of a revision's tables.
 type recordTables struct {
-	service  *Service
-	engine   *policy.Engine
-	revision policy.Revision
+	service    *Service
+	engine     *policy.Engine
+	revision   policy.Revision
+	processors []store.Processor
 }
 
 func (t *recordTables) activity(name privacy.PurposeName, purpose policy.Purpose) ropa.Activity {
@@ -135,8 +158,8 @@ func (t *recordTables) data(purpose privacy.PurposeName) []ropa.DataItem {
 	return items
 }
 
-// recipients lists the applications that are granted a purpose and those whom the purpose itself names, and where their data
-// goes abroad.
+// recipients lists the applications that are granted a purpose, those whom the purpose itself names, and the registered processors
+// that serve it, and where their data goes abroad: out of the controller's country, as far as processors go.
 func (t *recordTables) recipients(name privacy.PurposeName, purpose policy.Purpose) ([]ropa.DataRecipient, []ropa.DataTransfer) {
 	recipients, transfers := []ropa.DataRecipient{}, []ropa.DataTransfer{}
 	clients, _ := t.revision.Data["clients"].(map[string]any)
@@ -154,8 +177,23 @@ func (t *recordTables) recipients(name privacy.PurposeName, purpose policy.Purpo
 	for _, recipient := range purpose.Recipients {
 		recipients = append(recipients, ropa.DataRecipient{Name: recipient.Name, Kind: recipient.Role})
 	}
+	for i := range t.processors {
+		p := &t.processors[i]
+		if !serves(p, name) {
+			continue
+		}
+		recipients = append(recipients, ropa.DataRecipient{Name: p.Name, Client: p.Client, Kind: "processor", Country: p.Country, Agreement: p.Agreement})
+		if p.Country != t.service.controller.Country {
+			transfers = append(transfers, ropa.DataTransfer{Country: p.Country, Recipient: p.Name})
+		}
+	}
 	for _, abroad := range purpose.Abroad {
-		transfers = append(transfers, ropa.DataTransfer{Country: abroad.Country, Safeguard: abroad.Mechanism})
+		told := func(other ropa.DataTransfer) bool {
+			return other.Country == abroad.Country && other.Safeguard == abroad.Mechanism
+		}
+		if !slices.ContainsFunc(transfers, told) {
+			transfers = append(transfers, ropa.DataTransfer{Country: abroad.Country, Safeguard: abroad.Mechanism})
+		}
 	}
 	return recipients, transfers
 }

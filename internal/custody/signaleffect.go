@@ -17,6 +17,9 @@ func (w *signalWrite) apply(reading signal.Reading) ([]privacy.SignalEffect, err
 	w.ledger.standing = w.ledger.standing.Signalled(effects)
 	for _, choice := range reading.Choices {
 		effect := choiceEffect(choice, w.ledger.standing, w.ledger.states, w.at)
+		if effect.Outcome == privacy.OutcomeApplied && choice.Action == privacy.ActionGrant && w.mustConfirm(choice.Purpose) {
+			effect.Outcome = privacy.OutcomeUnconfirmed
+		}
 		if effect.Outcome == privacy.OutcomeApplied {
 			if err := w.choose(choice); err != nil {
 				return nil, err
@@ -31,6 +34,14 @@ func (w *signalWrite) apply(reading signal.Reading) ([]privacy.SignalEffect, err
 		effects = append(effects, privacy.SignalEffect{Effect: privacy.EffectNone, Outcome: privacy.OutcomeNothingSaid})
 	}
 	return effects, nil
+}
+
+// mustConfirm reports whether grants for a purpose have to be confirmed by whoever holds the address. A TC string shows that somebody
+// has clicked in some browser: it is no proof that this person consented (GDPR Art. 7(1)), and so it does not count there, nor is
+// anybody written to because of it.
+func (w *signalWrite) mustConfirm(name privacy.PurposeName) bool {
+	purpose, _ := w.service.policy.Purpose(w.revision, name)
+	return purpose.DoubleOptIn != ""
 }
 
 // choose puts a consent or refusal by TC string on the ledger.

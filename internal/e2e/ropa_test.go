@@ -134,3 +134,58 @@ func TestPreviewOfADraft(t *testing.T) {
 }
 
 const newID = "0192f0c1-a2b3-7c4d-8e5f-60718293a4b5"
+
+// Processors are recipients, for the purposes that they serve and for as long as they are in use.
+func TestRecordsOfProcessingNameProcessors(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	before := time.Now().UTC()
+	var made struct {
+		ID      string
+		Version int
+	}
+	v.post("/v1/processors", v.officer(), object{"name": "Mail House", "contact": "privacy desk", "url": "https://hooks.mailhouse.example/consent", "purposes": []string{"marketing.email"},
+		"country": "US", "agreement": "DPA-2026-014"}, http.StatusCreated).into(t, &made)
+	recipients := func(at string) map[string]string {
+		t.Helper()
+		var r struct {
+			Activities []struct {
+				Purpose    string
+				Recipients []struct{ Name, Kind, Country, Agreement string }
+				Transfers  []struct{ Country, Recipient string }
+			}
+		}
+		v.get("/v1/records-of-processing"+at, v.officer()).into(t, &r)
+		found := map[string]string{}
+		for _, activity := range r.Activities {
+			for _, recipient := range activity.Recipients {
+				if recipient.Name == "Mail House" {
+					found[activity.Purpose] = recipient.Kind + " " + recipient.Country + " " + recipient.Agreement
+				}
+			}
+			for _, transfer := range activity.Transfers {
+				if transfer.Recipient == "Mail House" {
+					found[activity.Purpose] += " to " + transfer.Country
+				}
+			}
+		}
+		return found
+	}
+	if got := recipients(""); len(got) != 1 || got["marketing.email"] != "processor US DPA-2026-014 to US" {
+		t.Errorf("in use: %v", got)
+	}
+	if got := recipients("?at=" + url.QueryEscape(before.Format(time.RFC3339Nano))); len(got) != 0 {
+		t.Errorf("before: %v", got)
+	}
+	if table := string(v.get("/v1/records-of-processing?format=csv", v.officer()).body); !strings.Contains(table, "Mail House (processor, US, DPA-2026-014)") {
+		t.Errorf("table: %s", table)
+	}
+	during := time.Now().UTC()
+	v.post("/v1/processors/"+made.ID+"/retire", v.officer(), object{"version": made.Version}, http.StatusOK)
+	if got := recipients(""); len(got) != 0 {
+		t.Errorf("retired: %v", got)
+	}
+	if got := recipients("?at=" + url.QueryEscape(during.Format(time.RFC3339Nano))); len(got) != 1 {
+		t.Errorf("while it was in use: %v", got)
+	}
+}

@@ -38,8 +38,9 @@ type EffectOutcome string
 // The outcomes of effects. Of none they are conditions that a TC string does not meet, or nothing_said.
 const (
 	OutcomeApplied     EffectOutcome = "applied"
-	OutcomeUnchanged   EffectOutcome = "unchanged"  // it was so already
-	OutcomeSuperseded  EffectOutcome = "superseded" // something on the ledger is newer
+	OutcomeUnchanged   EffectOutcome = "unchanged"          // it was so already
+	OutcomeSuperseded  EffectOutcome = "superseded"         // something on the ledger is newer
+	OutcomeUnconfirmed EffectOutcome = "needs_confirmation" // the purpose wants grants confirmed at the person's address
 	OutcomeNothingSaid EffectOutcome = "nothing_said"
 )
 

@@ -111,7 +111,9 @@ func (d DataItem) String() string {
 }
 
 // String gives the recipient in one line.
-func (r DataRecipient) String() string { return joined(r.Name, " (", r.Kind, r.Country, r.Mechanism) }
+func (r DataRecipient) String() string {
+	return joined(r.Name, " (", r.Kind, r.Country, r.Mechanism, r.Agreement)
+}
 
 // String gives the transfer in one line.
 func (t DataTransfer) String() string { return joined(t.Country, " (", t.Recipient, t.Safeguard) }

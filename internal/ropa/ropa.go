@@ -80,6 +80,7 @@ type DataRecipient struct {
 	Kind      string           `json:"kind" enum:"own,processor,third_party"`
 	Country   string           `json:"country,omitempty" doc:"local: where the subject is."`
 	Mechanism string           `json:"mechanism,omitempty"`
+	Agreement string           `json:"agreement,omitempty" doc:"The contract with a processor (GDPR Art. 28)."`
 }
 
 // DataTransfer is a country that data goes to.
