@@ -151,6 +151,9 @@ func (c *importCommand) direct(ctx context.Context, table *importer.Table, io st
 	}
 	service := custody.New(custody.Config{Store: db, Keyring: keys, Policy: policy.NewEngine(), Catalogue: words, Log: log})
 	defer service.Close()
+	if err := service.ClaimKeyring(ctx); err != nil {
+		return err
+	}
 	caller := custody.Caller{Caller: privacy.Caller{Client: importClient}}
 	target := fmt.Sprintf("keyring %x", keys.Fingerprint([]byte("import target")))
 	return c.into(ctx, table, importer.NewDirect(service, caller, table.Identity()), target, io)

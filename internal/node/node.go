@@ -111,6 +111,9 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.Rights, err = rights.New(rights.Config{Vault: n.Service, Store: n.Store, Log: c.Log, Reach: c.Reach}); err != nil {
 		return nil, err
 	}
+	if err := n.Service.ClaimKeyring(ctx); err != nil {
+		return nil, err
+	}
 	revision, err := n.Service.PublishDefault(ctx)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ var (
 			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "confirmation": anything, "message": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_run": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,
 			"audit_checkpoint": readAndAppend, "audit_batch": {"SELECT", "INSERT", "DELETE"},
-			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend, "segment": readAndAppend, "release": readAndAppend, "activation": readAndAppend,
+			"revision": readAndAppend, "publication": readAndAppend, "policy_draft": readAndWrite, "key_page": readAndAppend, "keyring_mark": readAndAppend, "segment": readAndAppend, "release": readAndAppend, "activation": readAndAppend,
 			"idempotency": {"SELECT", "INSERT", "DELETE"}, "subject_signal": readAndWrite, "commit_marker": {"SELECT", "DELETE"}, "goose_db_version": {},
 		},
 		"consentry_reader": readerGrants(),
