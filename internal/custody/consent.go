@@ -41,7 +41,9 @@ type Recorded struct {
 	Status   privacy.ConsentStatus `json:"status,omitempty"`
 	Objected bool                  `json:"objected"`
 	AskAgain bool                  `json:"ask_again,omitempty" doc:"What was granted does not count any more, because it has run out or rests on a notice older than the policy accepts."`
-	Receipt  string                `json:"receipt,omitempty" doc:"The signed receipt, a compact JWS. Left out when the keyring was away while permission was taken back; GET /v1/receipts/{id} gives it later."`
+	// Unaffected tells of a refusal what it does not reach.
+	Unaffected []string `json:"unaffected_bases,omitempty" doc:"Of a denial, withdrawal or objection: the legal bases besides consent on which the purpose rests, for the subject or under some law. It is on record, and does not stop what rests on those."`
+	Receipt    string   `json:"receipt,omitempty" doc:"The signed receipt, a compact JWS. Left out when the keyring was away while permission was taken back; GET /v1/receipts/{id} gives it later."`
 }
 
 // clockSkew is how far ahead of this machine's clock a recorded consent may be dated.

@@ -1,6 +1,7 @@
 package custody_test
 
 import (
+	"reflect"
 	"sync"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestRepeatedConsentIsRecordedOnce(t *testing.T) {
 	}
 	all.Wait()
 	for _, answer := range answers {
-		if answer != answers[0] || answer.ID == "" {
+		if !reflect.DeepEqual(answer, answers[0]) || answer.ID == "" {
 			t.Errorf("answered %+v and %+v", answers[0], answer)
 		}
 	}

@@ -1,6 +1,7 @@
 package custody_test
 
 import (
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +88,7 @@ func TestReceiptsOfIdempotentRepeatsAreTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := v.RecordConsent(t.Context(), steward, ref, custody.Consent{Purpose: marketing, Action: privacy.ActionGrant}, once)
-	if err != nil || again != first || first.Receipt == "" {
+	if err != nil || !reflect.DeepEqual(again, first) || first.Receipt == "" {
 		t.Errorf("%+v, then %+v, %v", first, again, err)
 	}
 	if n := v.count(`SELECT count(*) FROM consent_receipt`); n != 1 {

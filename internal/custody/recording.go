@@ -3,6 +3,7 @@ package custody
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -202,7 +203,7 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 	}
 	record.RecordedAt = at // after the wait for the lock: the ledger's times follow its order
 	if head.Known {
-		r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, at)
+		r.recorded = r.answer(&ledger, &record, at)
 		return nil, nil //nolint:nilnil // documented
 	}
 	if err := r.given(ctx, head, &record, at); err != nil {
@@ -221,10 +222,41 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 	if r.receipt != "" {
 		w.PutReceipt(r.id, record.ID, r.receipt)
 	}
-	r.recorded = ledger.answer(&record, r.purpose.MinimumNoticeVersion, at)
+	r.recorded = r.answer(&ledger, &record, at)
 	r.recorded.Receipt = r.receipt
 	draft := recordDraft(r.caller, r.id, &record)
 	return &draft, s.remember(w, r.question.Key, &r.recorded, at)
+}
+
+// answer says where a record has left the subject, and what it does not reach.
+func (r *recording) answer(ledger *ledger, record *store.ConsentRecord, at time.Time) Recorded {
+	recorded := ledger.answer(record, r.purpose.MinimumNoticeVersion, at)
+	recorded.Unaffected = r.service.unaffected(r.revision, record)
+	return recorded
+}
+
+// refusable are the bases that yield to a refusal on record: consent, and those that let people refuse.
+var refusable = []string{"consent", "notice", "legitimate_interest"}
+
+// unaffected gives the bases of what a refusal is about that do not yield to it (GDPR 7(3), 21(1)). An objection stops marketing
+// and profiling on any basis (GDPR 21(2)).
+func (s *Service) unaffected(revision privacy.RevisionID, record *store.ConsentRecord) (bases []string) {
+	if record.Action == privacy.ActionGrant || record.Action == privacy.ActionLift {
+		return nil
+	}
+	for name, purpose := range s.policy.Purposes(revision) {
+		objection := record.Action.AboutObjection()
+		if objection && (!privacy.ObjectionScope(record.Purpose).Covers(name) || purpose.Marketing || purpose.Profiling) || !objection && name != record.Purpose {
+			continue
+		}
+		for _, basis := range purpose.Basis {
+			if !slices.Contains(refusable, basis) && !slices.Contains(bases, basis) {
+				bases = append(bases, basis)
+			}
+		}
+	}
+	slices.Sort(bases)
+	return bases
 }
 
 // recordDraft is the audit entry of a record, which it names by its hash.
