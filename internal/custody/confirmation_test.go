@@ -391,3 +391,43 @@ func TestConfirmationOfAGrantDatedAhead(t *testing.T) {
 		t.Errorf("confirmed it is %q, %v", recorded.Status, err)
 	}
 }
+
+// Who has taken a consent back is not asked to confirm it.
+func TestNobodyIsAskedToConfirmWhatTheyTookBack(t *testing.T) {
+	t.Parallel()
+	for _, action := range []privacy.ConsentAction{privacy.ActionWithdraw, privacy.ActionObject} {
+		v, _, _ := confirmingVault(t)
+		id := v.put("ada@example.com", nil)
+		v.consent(id, custody.Consent{Action: privacy.ActionGrant, Confirm: "email"})
+		v.decide(id, action)
+		if sent, err := v.SendMessages(t.Context()); err != nil || sent != 0 || v.count(`SELECT count(*) FROM message`) != 0 {
+			t.Errorf("after %s: %d sent, %v", action, sent, err)
+		}
+	}
+}
+
+// hurried is a courier that looks at how long it has.
+type hurried struct{ until time.Time }
+
+func (h *hurried) Send(ctx context.Context, _ privacy.Cleartext, _ mail.Message) error {
+	h.until, _ = ctx.Deadline()
+	return nil
+}
+
+// While a message is on its way, no other node has it: what a node takes it sends before it is anybody else's again.
+func TestMessagesAreTakenOneAtATime(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	courier := &hurried{}
+	v.confirming = custody.Confirming{Email: courier, PublicURL: publicURL}
+	v.start()
+	for i := range 3 {
+		v.consent(v.put(fmt.Sprintf("ada-%d@example.com", i), nil), custody.Consent{Action: privacy.ActionGrant, Confirm: "email"})
+	}
+	if sent, err := v.SendMessages(t.Context()); err != nil || sent != 3 || courier.until.IsZero() {
+		t.Errorf("%d sent, within %v, %v", sent, courier.until, err)
+	}
+	if n := v.count(`SELECT max(n) FROM (SELECT count(*) AS n FROM audit_entry WHERE action = 'message.send' GROUP BY batch_id) b`); n != 1 {
+		t.Errorf("%d were taken together", n)
+	}
+}

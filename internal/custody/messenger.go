@@ -16,7 +16,7 @@ import (
 const (
 	messengerEvery = 5 * time.Second // how often it looks for what is due; what was just queued here goes at once
 	messageLease   = 2 * time.Minute // until another node takes over from one that died
-	messageBatch   = 20
+	sendWithin     = time.Minute     // well within the lease, so that no other node sends what is being sent
 	messageTries   = 12
 	firstRetry     = 15 * time.Second
 	longestRetry   = time.Hour
@@ -49,29 +49,29 @@ func (s *Service) wakeMessenger() {
 
 // SendMessages sends what is due and gives how many messages were handed over. A message can go twice, when a node dies
 // between handing it over and saying so; its link works once all the same.
+//
+// They are taken one at a time: of several, the last would be another node's again before a slow server has taken the first.
 func (s *Service) SendMessages(ctx context.Context) (sent int, err error) {
 	for {
 		messages, err := s.claimMessages(ctx)
 		if err != nil || len(messages) == 0 {
 			return sent, err
 		}
-		for i := range messages {
-			done, err := s.sendMessage(ctx, &messages[i])
-			if err != nil {
-				return sent, err
-			}
-			if done {
-				sent++
-			}
+		done, err := s.sendMessage(ctx, &messages[0])
+		if err != nil {
+			return sent, err
+		}
+		if done {
+			sent++
 		}
 	}
 }
 
-// claimMessages takes what is due, and puts on record that the subjects' addresses are about to be used.
+// claimMessages takes one that is due, if any, and puts on record that the subject's address is about to be used.
 func (s *Service) claimMessages(ctx context.Context) (messages []store.Message, err error) {
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		at := s.instant()
-		if messages, err = tx.ClaimMessages(ctx, messageBatch, at, at.Add(messageLease)); err != nil || len(messages) == 0 {
+		if messages, err = tx.ClaimMessages(ctx, 1, at, at.Add(messageLease)); err != nil || len(messages) == 0 {
 			return err
 		}
 		drafts := make([]audit.Draft, len(messages))
@@ -94,7 +94,9 @@ func (s *Service) sendMessage(ctx context.Context, m *store.Message) (sent bool,
 	if !now.Before(m.ExpiresAt) {
 		return false, s.store.DeleteMessage(ctx, m.ID)
 	}
-	switch err := s.handOver(ctx, m); {
+	within, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	switch err := s.handOver(within, m); {
 	case err == nil:
 		return true, s.store.DeleteMessage(ctx, m.ID)
 	case ctx.Err() != nil:
@@ -121,12 +123,36 @@ func retryAfter(attempt int) time.Duration {
 
 var errUnreachable = privacy.Invalid("no_address", "no address is held for the subject any more")
 
+var errOvertaken = privacy.Conflict("overtaken", "the subject has decided otherwise since")
+
+// mustBeAwaited fails when the subject has taken back what they are to be asked about.
+func (s *Service) mustBeAwaited(ctx context.Context, m *store.Message) error {
+	record, err := s.store.ConsentRecord(ctx, m.Subject, m.Record)
+	if err != nil {
+		return err
+	}
+	standing, states, _, err := s.store.Stands(ctx, m.Subject)
+	if err != nil {
+		return err
+	}
+	stands := ledger{id: m.Subject, standing: standing, states: states}
+	if stands.overtaken(record.Seq, record.RecordedAt, record.Purpose) {
+		return errOvertaken
+	}
+	return nil
+}
+
 // handOver opens the address and the link of a message and hands both to the courier, and to nobody else.
 func (s *Service) handOver(ctx context.Context, m *store.Message) error {
 	channel := mail.Channel(m.Channel)
 	courier := s.confirming.carrier(channel)
 	if courier == nil || m.Kind == store.MessageConfirmation && s.confirming.PublicURL == "" {
 		return privacy.Unavailable(nil, "confirmation_unavailable", "this node sends no messages of that kind")
+	}
+	if m.Kind == store.MessageConfirmation {
+		if err := s.mustBeAwaited(ctx, m); err != nil {
+			return err
+		}
 	}
 	at, ok, err := s.contact(ctx, m.Subject, channel)
 	if err != nil {
