@@ -1,0 +1,168 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/consentry/consentry/internal/authn"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/node"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/rights"
+)
+
+// doomedProcess is what the process that is killed is told, as JSON in its environment.
+type doomedProcess struct {
+	Database, Vault, Token, KV, Transit string
+	Authn                               authn.Config
+	Subject                             privacy.SubjectID
+	Point                               string
+}
+
+const doomedEnv = "CONSENTRY_TEST_DOOMED"
+
+// A process that erases somebody is killed at every step. It never reports the erasure completed before it is; whoever starts next ends
+// it, once, with a certificate that is valid.
+func TestErasureSurvivesAKillAtEveryStep(t *testing.T) {
+	for _, point := range []string{"marked", "buried", "punctured", "deleted", "told", "signed", "certified"} {
+		t.Run(point, func(t *testing.T) {
+			v := setup(t)
+			id := v.store("kill.me@example.com", object{"email": "kill.me@example.com", "country": "DE", "birth_date": "1990-12-10"})
+			v.consent(id, "marketing.email", "grant")
+			if err := v.node.Close(t.Context()); err != nil { // so that it is the other process that erases
+				t.Fatal(err)
+			}
+			v.erasedByADoomedProcess(id, point)
+
+			db := v.connect()
+			var state, request string
+			var certified bool
+			if err := db.QueryRow(t.Context(), `SELECT r.state, r.request_id::text, e.certificate IS NOT NULL FROM rights_request r JOIN erasure e USING (subject_id, request_id)`).Scan(&state, &request, &certified); err != nil {
+				t.Fatal(err)
+			}
+			if completed := state == "completed"; completed != certified || completed != (point == "certified") {
+				t.Errorf("killed at %s: the request is %s, certified %t", point, state, certified)
+			}
+			v.adjust = nil
+			next := &vault{t: t, database: v.database, keys: v.keys, issuer: v.issuer, logs: v.logs, client: v.client}
+			next.node, next.url = next.start()
+			if d := next.disclose("marketing.email", []string{"email"}, id).Disclosures[0]; d.Withheld["email"] != "erased" {
+				t.Errorf("after the kill: %+v", d)
+			}
+			if r := next.closed(request); r.State != "completed" || !r.Certificate {
+				t.Errorf("the request: %+v", r)
+			}
+			var answer struct{ Certificate string }
+			next.get("/v1/requests/"+request+"/certificate", next.officer()).into(t, &answer)
+			if _, err := rights.VerifyCertificate(answer.Certificate, next.trusted()); err != nil {
+				t.Error(err)
+			}
+			for action, want := range map[string]int{"erasure.mark": 1, "erasure.execute": 1, "request.complete": 1, "request.lodge": 1} {
+				var n int
+				if err := db.QueryRow(t.Context(), `SELECT count(*) FROM audit_entry WHERE action = $1 AND object = 'request/' || $2`, action, request).Scan(&n); err != nil || n != want {
+					t.Errorf("%d entries %s: %v", n, action, err)
+				}
+			}
+			var left int
+			if err := db.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM attribute_value) + (SELECT count(*) FROM subject_identifier) + (SELECT count(*) FROM identifier)`).Scan(&left); err != nil || left != 0 {
+				t.Errorf("%d rows are left: %v", left, err)
+			}
+		})
+	}
+}
+
+// erasedByADoomedProcess has another process erase a subject, and kills it at a point.
+func (v *vault) erasedByADoomedProcess(id, point string) {
+	v.t.Helper()
+	subject, err := privacy.ParseSubjectID(id)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	order, err := json.Marshal(doomedProcess{Database: v.database, Vault: v.keys.Address, Token: string(v.keys.Auth.Token), KV: v.keys.KVMount, Transit: v.keys.TransitMount,
+		Authn: v.issuer.Config, Subject: subject, Point: point})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	command := exec.CommandContext(v.t.Context(), os.Args[0], "-test.run=^TestDoomedProcess$")
+	command.Env = append(os.Environ(), doomedEnv+"="+string(order))
+	output, err := command.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		v.t.Fatalf("the process was not killed: %v: %s", err, output)
+	}
+}
+
+// This is the process that is killed.
+func TestDoomedProcess(t *testing.T) {
+	text := os.Getenv(doomedEnv)
+	if text == "" {
+		t.Skip("only as a process of its own")
+	}
+	var order doomedProcess
+	if err := json.Unmarshal([]byte(text), &order); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := keyring.OpenVault(t.Context(), keyring.VaultConfig{Address: order.Vault, KVMount: order.KV, TransitMount: order.Transit,
+		Auth: keyring.VaultAuth{Method: keyring.AuthToken, Token: keyring.Secret(order.Token)}}, keyring.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.Open(t.Context(), node.Config{DatabaseURL: order.Database, Keyring: keys, Authn: order.Authn, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Reach: func(point string) {
+		if point == order.Point {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := custody.Caller{Caller: privacy.Caller{Client: "portal", Roles: []privacy.Role{privacy.RoleSubject}, Subject: order.Subject}}
+	if _, err := n.Rights.Lodge(t.Context(), caller, rights.Asked{Type: privacy.RequestErasure, Subject: order.Subject, Lodged: privacy.LodgedBySubject}, custody.Once{}); err != nil {
+		t.Fatal(err)
+	}
+	<-t.Context().Done() // until it is killed
+}
+
+// After an erasure, nothing that the vault keeps or has written says who it was.
+func TestErasureLeavesNothingOfThePerson(t *testing.T) {
+	v := setup(t)
+	values := []string{"vanish.please@example.com", "Zebulon", "Quackenbush", "Vanishing Lane", "the form said so", "please forget all of it"}
+	id := v.store(values[0], object{"email": values[0], "given_name": values[1], "family_name": values[2], "country": "DE", "birth_date": "1961-07-23"})
+	v.post("/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.email", "action": "grant", "evidence": values[4]}, http.StatusCreated)
+	v.post("/v1/subjects/"+id+"/signals", v.agent(), object{"gpc": true}, http.StatusCreated)
+	v.disclose("marketing.email", []string{"email", "given_name"}, id)
+	var lodged rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "access", "details": object{"text": values[5]}}, http.StatusCreated).into(t, &lodged)
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &lodged)
+	v.closed(lodged.ID)
+
+	written := map[string]string{"dump": string(v.dump()), "logs": v.logs.String(), "metrics": string(v.get("/metrics", "").body),
+		"entries": string(v.get("/v1/audit/entries?subject="+id, v.auditor()).body), "request": string(v.get("/v1/requests/"+lodged.ID, v.officer()).body)}
+	for where, text := range written {
+		for _, value := range append(values, "1961-07-23") {
+			if strings.Contains(strings.ToLower(text), strings.ToLower(value)) {
+				t.Errorf("the %s still say %q", where, value)
+			}
+		}
+	}
+	// What is sealed is gone as well: not even the key's owner finds a row to open.
+	db := v.connect()
+	for _, table := range []string{"attribute_value", "subject_identifier", "identifier", "consent_evidence", "rights_detail", "rights_code", "message", "confirmation"} {
+		var n int
+		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%s has %d rows: %v", table, n, err)
+		}
+	}
+	var sealed int
+	if err := db.QueryRow(t.Context(), `SELECT (SELECT sum(octet_length(state)) + sum(coalesce(octet_length(facets), 0)) FROM subject) + (SELECT sum(octet_length(sealed)) FROM subject_signal)`).Scan(&sealed); err != nil || sealed != 0 {
+		t.Errorf("%d sealed bytes are left: %v", sealed, err)
+	}
+}
