@@ -77,3 +77,48 @@ func TestConsentThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// An import over HTTP answers line by line, and the same file again, or after it broke off, records nothing twice.
+func TestConsentsImportedOverHTTP(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.store("ada@example.com", nil)
+	lines := []string{
+		`{"subject":{"id":"` + id + `"},"purpose":"marketing.email","action":"grant","occurred_at":"2026-01-02T00:00:00Z","evidence":{"page":2}}`,
+		`{"subject":{"id":"` + id + `"},"purpose":"lottery","action":"grant"}`,
+		`not a consent`,
+		`{"subject":{"identifier":{"type":"email","value":"nobody@example.com"}},"purpose":"marketing.email","action":"grant"}`,
+		`{"subject":{"id":"` + id + `"},"purpose":"marketing.email","action":"withdraw","occurred_at":"2026-01-03T00:00:00Z"}`,
+	}
+	send := func(body string) string {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.url+"/v1/consents/import", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+v.steward())
+		request.Header.Set("Content-Type", "application/x-ndjson")
+		request.Header.Set("Idempotency-Key", "file-1")
+		return string(v.do(request).body)
+	}
+	first := send(strings.Join(lines[:2], "\n"))
+	whole, again := send(strings.Join(lines, "\n")), send(strings.Join(lines, "\n"))
+	if !strings.Contains(first, `"recorded":1,"rejected":1,"complete":true`) || !strings.Contains(whole, `"lines":5,"recorded":2,"rejected":3,"complete":true`) {
+		t.Errorf("first %s, then %s", first, whole)
+	}
+	for line, code := range map[string]string{`{"line":2,`: "unknown_purpose", `{"line":3,`: "malformed_json", `{"line":4,`: "subject_not_found"} {
+		_, rest, found := strings.Cut(whole, line)
+		answered, _, _ := strings.Cut(rest, "\n")
+		if !found || !strings.Contains(answered, `"code":"`+code+`"`) || strings.Contains(answered, "nobody@") || strings.Contains(answered, "lottery") {
+			t.Errorf("%s %s", line, answered)
+		}
+	}
+	if !strings.Contains(again, `"lines":5,"recorded":2,"rejected":3,"complete":true`) {
+		t.Errorf("again %s", again)
+	}
+	var history struct{ Records []struct{ Action string } }
+	v.get("/v1/subjects/"+id+"/consents/history", v.steward()).into(t, &history)
+	if len(history.Records) != 2 || history.Records[0].Action != "withdraw" {
+		t.Errorf("the ledger has %+v", history.Records)
+	}
+}

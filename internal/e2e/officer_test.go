@@ -19,12 +19,12 @@ func TestOfficersWeek(t *testing.T) {
 	// Monday: a purpose for surveys. The client has all of marketing, the new purpose with it; the cell says plain.
 	d := v.begin("Surveys")
 	d = v.edit(d, `{"data":{"purposes":{"marketing.surveys":{"title":{"en":"Customer surveys","zh":"客户调查"},"dpv":"https://w3id.org/dpv#DirectMarketing","category":"marketing",
-		"basis":{"default":"consent"},"marketing":true,"profiling":false,"automated_decision":false,"cross_context":false,"online_platform":false,"minimum_notice_version":0,"channel":"email"}},
+		"basis":{"default":"consent"},"marketing":true,"profiling":false,"automated_decision":false,"cross_context":false,"online_platform":false,"minimum_notice_version":1,"notice":"marketing.surveys","channel":"email"}},
 		"matrix":{"email":{"marketing.surveys":"plain"}}}}`)
 
 	// Tuesday: what is expected is written down, and does not hold.
 	d = v.edit(d, `{"tests":{"cases":[{"name":"surveys see a masked address","input":{"client":"crm-mailer","purpose":"marketing.surveys","attributes":["email"]},
-		"subject":{"regime":"gdpr"},"consent":{"status":"granted"},"permitted":{"email":"mask"}}]}}`)
+		"subject":{"regime":"gdpr"},"consent":{"status":"granted","notice_version":1},"permitted":{"email":"mask"}}]}}`)
 	report := func() string {
 		return string(v.post(drafts+"/"+d.ID+"/test", v.officer(), nil, http.StatusOK).body)
 	}
@@ -55,7 +55,13 @@ func TestOfficersWeek(t *testing.T) {
 	if got := ask(); got.Revision != d.Revision || got.Disclosures[0].Withheld["email"] == "" {
 		t.Errorf("without consent: %+v", got)
 	}
+	// A consent counts once it rests on the notice that was written for the purpose.
 	v.consent(id, "marketing.surveys", "grant")
+	if got := ask().Disclosures[0]; got.Withheld["email"] != "notice_outdated" {
+		t.Errorf("without a notice: %+v", got)
+	}
+	v.noticeFor("marketing.surveys")
+	v.post("/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.surveys", "action": "grant", "notice": object{"id": "marketing.surveys", "version": 1}, "locale": "en"}, http.StatusCreated)
 	changed := ask().Disclosures[0]
 	if value, _ := changed.Attributes["email"].(string); value == "" || strings.Contains(value, "week@") {
 		t.Errorf("with consent: %+v", changed)
@@ -82,4 +88,16 @@ func TestOfficersWeek(t *testing.T) {
 	if actors["policy.draft.create"] != d.Author || actors["policy.draft.approve"] == d.Author || actors["policy.draft.approve"] == "" {
 		t.Errorf("who did what: %v", actors)
 	}
+}
+
+// noticeFor writes and publishes the notice of a purpose.
+func (v *vault) noticeFor(purpose string) {
+	v.t.Helper()
+	path := "/v1/notices/" + purpose + "/versions/1"
+	a := v.call(http.MethodPut, v.url+path, v.officer(), object{"content": object{"contact": "", "controller": "Example Ltd", "purposes": []string{purpose}, "recipients": []string{},
+		"retention": "", "rights": []string{}, "variants": object{"en": object{"title": "Surveys", "text": "We ask what you think."}}}})
+	if a.status != http.StatusOK {
+		v.t.Fatalf("notice: %d %s", a.status, a.body)
+	}
+	v.post(path+"/publish", v.officer(), object{"edit": 1}, http.StatusOK)
 }
