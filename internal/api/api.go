@@ -17,22 +17,24 @@ import (
 
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/rights"
 )
 
 // Config is what an API is made of.
 type Config struct {
-	Service   *custody.Service
-	Rights    *rights.Service
-	Verifier  *authn.Verifier
-	Log       *slog.Logger
-	Registry  *prometheus.Registry
-	Spans     trace.Tracer     // nil: none
-	Now       func() time.Time // nil: time.Now
-	Version   string
-	PerSecond float64 // requests a second and client; 0: 1,000
-	Burst     int     // 0: twice PerSecond
+	Service    *custody.Service
+	Governance *governance.Service
+	Rights     *rights.Service
+	Verifier   *authn.Verifier
+	Log        *slog.Logger
+	Registry   *prometheus.Registry
+	Spans      trace.Tracer     // nil: none
+	Now        func() time.Time // nil: time.Now
+	Version    string
+	PerSecond  float64 // requests a second and client; 0: 1,000
+	Burst      int     // 0: twice PerSecond
 	// BodyWithin is how long a body may take to arrive, imports apart; 0: 30 s.
 	BodyWithin time.Duration
 	// TrustedProxies are the networks whose X-Forwarded-For says where a request came from; nil: none.
@@ -41,19 +43,20 @@ type Config struct {
 
 // API serves the vault over HTTP.
 type API struct {
-	service  *custody.Service
-	rights   *rights.Service
-	verifier *authn.Verifier
-	log      *slog.Logger
-	now      func() time.Time
-	limiter  *limiter
-	confirms *limiter      // of those who bring a link, by address
-	proxies  proxies       // see Config.TrustedProxies
-	body     time.Duration // see Config.BodyWithin
-	metrics  *metrics
-	spans    trace.Tracer
-	huma     huma.API
-	handler  http.Handler
+	service    *custody.Service
+	governance *governance.Service
+	rights     *rights.Service
+	verifier   *authn.Verifier
+	log        *slog.Logger
+	now        func() time.Time
+	limiter    *limiter
+	confirms   *limiter      // of those who bring a link, by address
+	proxies    proxies       // see Config.TrustedProxies
+	body       time.Duration // see Config.BodyWithin
+	metrics    *metrics
+	spans      trace.Tracer
+	huma       huma.API
+	handler    http.Handler
 }
 
 const (
@@ -81,7 +84,7 @@ func New(c Config) *API {
 		c.BodyWithin = 30 * time.Second
 	}
 	mux := http.NewServeMux()
-	a := &API{service: c.Service, rights: c.Rights, verifier: c.Verifier, log: c.Log, now: c.Now,
+	a := &API{service: c.Service, governance: c.Governance, rights: c.Rights, verifier: c.Verifier, log: c.Log, now: c.Now,
 		limiter: newLimiter(c.PerSecond, c.Burst), confirms: newLimiter(confirmsPerSecond, confirmsBurst), proxies: c.TrustedProxies, body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -17,7 +18,7 @@ type diffInput struct {
 }
 
 type diffOutput struct {
-	Body custody.PolicyDiff
+	Body governance.PolicyDiff
 }
 
 func (a *API) policyDiffRoutes() {
@@ -34,11 +35,11 @@ func (i *diffInput) with() (privacy.RevisionID, error) {
 	if i.With == "" {
 		return "", nil
 	}
-	return custody.ParseRevisionID(i.With)
+	return governance.ParseRevisionID(i.With)
 }
 
 func (a *API) diffDraft(ctx context.Context, _ custody.Caller, input *diffInput) (*diffOutput, error) {
-	id, err := custody.ParseDraftID(input.ID)
+	id, err := governance.ParseDraftID(input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -46,19 +47,19 @@ func (a *API) diffDraft(ctx context.Context, _ custody.Caller, input *diffInput)
 	if err != nil {
 		return nil, err
 	}
-	diff, err := a.service.DiffDraft(ctx, id, with, input.Language)
+	diff, err := a.governance.DiffDraft(ctx, id, with, input.Language)
 	return &diffOutput{Body: diff}, err
 }
 
 func (a *API) diffRevisions(ctx context.Context, _ custody.Caller, input *diffInput) (*diffOutput, error) {
-	id, err := custody.ParseRevisionID(input.ID)
+	id, err := governance.ParseRevisionID(input.ID)
 	if err != nil {
 		return nil, err
 	}
-	with, err := custody.ParseRevisionID(input.With)
+	with, err := governance.ParseRevisionID(input.With)
 	if err != nil {
 		return nil, err
 	}
-	diff, err := a.service.DiffRevisions(ctx, with, id, input.Language)
+	diff, err := a.governance.DiffRevisions(ctx, with, id, input.Language)
 	return &diffOutput{Body: diff}, err
 }

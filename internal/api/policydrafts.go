@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -87,7 +88,7 @@ type draftCreateInput struct {
 
 type draftOutput struct {
 	ETag string `header:"ETag"`
-	Body custody.Draft
+	Body governance.Draft
 }
 
 type draftsInput struct {
@@ -98,8 +99,8 @@ type draftsInput struct {
 
 type draftsOutput struct {
 	Body struct {
-		Drafts []custody.Draft `json:"drafts"`
-		Cursor string          `json:"cursor,omitempty" doc:"Pass it to get the next page; absent on the last."`
+		Drafts []governance.Draft `json:"drafts"`
+		Cursor string             `json:"cursor,omitempty" doc:"Pass it to get the next page; absent on the last."`
 	}
 }
 
@@ -110,7 +111,7 @@ type draftGetInput struct {
 
 // DraftContent is a draft with its content.
 type DraftContent struct {
-	custody.Draft
+	governance.Draft
 	Content PolicyDocument `json:"content"`
 }
 
@@ -160,14 +161,14 @@ type PolicyReport struct {
 type (
 	// PolicyProblem is one thing that is wrong with a policy: in a module by file, line and column, in a
 	// table or case by JSON pointer.
-	PolicyProblem custody.PolicyProblem
+	PolicyProblem governance.PolicyProblem
 	// PolicyCaseResult compares what a case expects with what was decided.
-	PolicyCaseResult custody.PolicyCaseResult
+	PolicyCaseResult governance.PolicyCaseResult
 	// PolicyTestResult is what a rule of a test module gave.
-	PolicyTestResult custody.PolicyTestResult
+	PolicyTestResult governance.PolicyTestResult
 )
 
-func newPolicyReport(r custody.PolicyReport) PolicyReport {
+func newPolicyReport(r governance.PolicyReport) PolicyReport {
 	report := PolicyReport{Revision: r.Revision, Pass: r.Pass, Problems: make([]PolicyProblem, len(r.Problems)), Cases: make([]PolicyCaseResult, len(r.Cases)), Tests: make([]PolicyTestResult, len(r.Tests)), Warnings: listed(r.Warnings)}
 	for i := range r.Problems {
 		report.Problems[i] = PolicyProblem(r.Problems[i])
@@ -208,7 +209,7 @@ func (a *API) policyDraftRoutes() {
 	register(a, op("publish", http.MethodPost, "/{id}/publish", "Put an approved draft in force", "Its tests are run again. Every request that starts after this call has returned is decided by it, on every node.", http.StatusNotFound, http.StatusConflict), nobody, a.publishDraft)
 }
 
-func newDraftOutput(draft custody.Draft, err error) (*draftOutput, error) {
+func newDraftOutput(draft governance.Draft, err error) (*draftOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -218,28 +219,28 @@ func newDraftOutput(draft custody.Draft, err error) (*draftOutput, error) {
 func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 func (a *API) createDraft(ctx context.Context, caller custody.Caller, input *draftCreateInput) (*draftOutput, error) {
-	begin := custody.NewPolicyDraft{Title: input.Body.Title}
+	begin := governance.NewPolicyDraft{Title: input.Body.Title}
 	if input.Body.From != "" {
 		var err error
-		if begin.From, err = custody.ParseRevisionID(input.Body.From); err != nil {
+		if begin.From, err = governance.ParseRevisionID(input.Body.From); err != nil {
 			return nil, err
 		}
 	}
 	if input.Body.Content != nil {
 		begin.Content = json.RawMessage(*input.Body.Content)
 	}
-	return newDraftOutput(a.service.CreateDraft(ctx, caller, begin, input.once(caller, "policy-drafts-create")))
+	return newDraftOutput(a.governance.CreateDraft(ctx, caller, begin, input.once(caller, "policy-drafts-create")))
 }
 
 func (a *API) listDrafts(ctx context.Context, _ custody.Caller, input *draftsInput) (*draftsOutput, error) {
-	var before custody.DraftID
+	var before governance.DraftID
 	if input.Cursor != "" {
 		var err error
-		if before, err = custody.ParseDraftID(input.Cursor); err != nil {
+		if before, err = governance.ParseDraftID(input.Cursor); err != nil {
 			return nil, errInvalidCursor
 		}
 	}
-	drafts, err := a.service.PolicyDrafts(ctx, custody.DraftState(input.State), before, input.Limit)
+	drafts, err := a.governance.PolicyDrafts(ctx, governance.DraftState(input.State), before, input.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -252,15 +253,15 @@ func (a *API) listDrafts(ctx context.Context, _ custody.Caller, input *draftsInp
 }
 
 func (a *API) getDraft(ctx context.Context, _ custody.Caller, input *draftGetInput) (*draftGetOutput, error) {
-	id, err := custody.ParseDraftID(input.ID)
+	id, err := governance.ParseDraftID(input.ID)
 	if err != nil {
 		return nil, err
 	}
-	draft, content, err := a.service.PolicyDraft(ctx, id)
+	draft, content, err := a.governance.PolicyDraft(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if content, err = custody.Part(content, input.Part); err != nil {
+	if content, err = governance.Part(content, input.Part); err != nil {
 		return nil, err
 	}
 	return &draftGetOutput{ETag: entityTag(draft.Version), Body: DraftContent{Draft: draft, Content: PolicyDocument(content)}}, nil
@@ -271,18 +272,18 @@ func (a *API) editDraft(ctx context.Context, caller custody.Caller, input *draft
 	if err != nil {
 		return nil, err
 	}
-	return newDraftOutput(a.service.EditDraft(ctx, caller, id, version, json.RawMessage(input.Body), input.once(caller, "policy-drafts-edit "+input.ID+" "+input.IfMatch)))
+	return newDraftOutput(a.governance.EditDraft(ctx, caller, id, version, json.RawMessage(input.Body), input.once(caller, "policy-drafts-edit "+input.ID+" "+input.IfMatch)))
 }
 
-func (i *DraftInput) idAndVersion(v *VersionInput) (id custody.DraftID, version int64, err error) {
-	if id, err = custody.ParseDraftID(i.ID); err == nil {
+func (i *DraftInput) idAndVersion(v *VersionInput) (id governance.DraftID, version int64, err error) {
+	if id, err = governance.ParseDraftID(i.ID); err == nil {
 		version, err = v.version()
 	}
 	return id, version, err
 }
 
 // draftStep is a step that takes a draft's version and nothing else.
-type draftStep func(ctx context.Context, caller custody.Caller, id custody.DraftID, version int64, once custody.Once) (custody.Draft, error)
+type draftStep func(ctx context.Context, caller custody.Caller, id governance.DraftID, version int64, once custody.Once) (governance.Draft, error)
 
 func (i *draftStepInput) take(ctx context.Context, caller custody.Caller, name string, step draftStep) (*draftOutput, error) {
 	id, version, err := i.idAndVersion(&i.VersionInput)
@@ -293,53 +294,53 @@ func (i *draftStepInput) take(ctx context.Context, caller custody.Caller, name s
 }
 
 func (a *API) abandonDraft(ctx context.Context, caller custody.Caller, input *draftStepInput) (*draftOutput, error) {
-	return input.take(ctx, caller, "policy-drafts-abandon", a.service.AbandonDraft)
+	return input.take(ctx, caller, "policy-drafts-abandon", a.governance.AbandonDraft)
 }
 
 func (a *API) submitDraft(ctx context.Context, caller custody.Caller, input *draftStepInput) (*draftOutput, error) {
-	return input.take(ctx, caller, "policy-drafts-submit", a.service.SubmitDraft)
+	return input.take(ctx, caller, "policy-drafts-submit", a.governance.SubmitDraft)
 }
 
 func (a *API) rebaseDraft(ctx context.Context, caller custody.Caller, input *draftStepInput) (*draftOutput, error) {
-	return input.take(ctx, caller, "policy-drafts-rebase", a.service.RebaseDraft)
+	return input.take(ctx, caller, "policy-drafts-rebase", a.governance.RebaseDraft)
 }
 
 func (a *API) testDraft(ctx context.Context, caller custody.Caller, input *DraftInput) (*draftTestOutput, error) {
-	id, err := custody.ParseDraftID(input.ID)
+	id, err := governance.ParseDraftID(input.ID)
 	if err != nil {
 		return nil, err
 	}
-	report, err := a.service.TestDraft(ctx, caller, id)
+	report, err := a.governance.TestDraft(ctx, caller, id)
 	return &draftTestOutput{Body: newPolicyReport(report)}, err
 }
 
 // draftVerdict is what a reviewer says of a draft.
-type draftVerdict func(ctx context.Context, caller custody.Caller, id custody.DraftID, review custody.Review, once custody.Once) (custody.Draft, error)
+type draftVerdict func(ctx context.Context, caller custody.Caller, id governance.DraftID, review governance.Review, once custody.Once) (governance.Draft, error)
 
 func (i *draftReviewInput) take(ctx context.Context, caller custody.Caller, name string, verdict draftVerdict) (*draftOutput, error) {
-	id, err := custody.ParseDraftID(i.ID)
+	id, err := governance.ParseDraftID(i.ID)
 	if err != nil {
 		return nil, err
 	}
-	revision, err := custody.ParseRevisionID(i.Body.Revision)
+	revision, err := governance.ParseRevisionID(i.Body.Revision)
 	if err != nil {
 		return nil, err
 	}
-	return newDraftOutput(verdict(ctx, caller, id, custody.Review{Revision: revision, Comment: i.Body.Comment}, i.once(caller, name+" "+i.ID)))
+	return newDraftOutput(verdict(ctx, caller, id, governance.Review{Revision: revision, Comment: i.Body.Comment}, i.once(caller, name+" "+i.ID)))
 }
 
 func (a *API) approveDraft(ctx context.Context, caller custody.Caller, input *draftReviewInput) (*draftOutput, error) {
-	return input.take(ctx, caller, "policy-drafts-approve", a.service.ApproveDraft)
+	return input.take(ctx, caller, "policy-drafts-approve", a.governance.ApproveDraft)
 }
 
 func (a *API) rejectDraft(ctx context.Context, caller custody.Caller, input *draftReviewInput) (*draftOutput, error) {
-	return input.take(ctx, caller, "policy-drafts-reject", a.service.RejectDraft)
+	return input.take(ctx, caller, "policy-drafts-reject", a.governance.RejectDraft)
 }
 
 func (a *API) publishDraft(ctx context.Context, caller custody.Caller, input *draftPublishInput) (*draftOutput, error) {
-	id, err := custody.ParseDraftID(input.ID)
+	id, err := governance.ParseDraftID(input.ID)
 	if err != nil {
 		return nil, err
 	}
-	return newDraftOutput(a.service.PublishDraft(ctx, caller, id, input.once(caller, "policy-drafts-publish "+input.ID)))
+	return newDraftOutput(a.governance.PublishDraft(ctx, caller, id, input.once(caller, "policy-drafts-publish "+input.ID)))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 )
 
 type draftPreviewInput struct {
@@ -20,7 +21,7 @@ type draftPreviewInput struct {
 const previewDays = 30
 
 type draftPreviewOutput struct {
-	Body *custody.Preview
+	Body *governance.Preview
 }
 
 func (a *API) previewRoutes() {
@@ -34,7 +35,7 @@ func (a *API) previewRoutes() {
 }
 
 func (a *API) previewDraft(ctx context.Context, caller custody.Caller, input *draftPreviewInput) (*draftPreviewOutput, error) {
-	id, err := custody.ParseDraftID(input.ID)
+	id, err := governance.ParseDraftID(input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +43,6 @@ func (a *API) previewDraft(ctx context.Context, caller custody.Caller, input *dr
 	if input.Body.Days != nil {
 		days = *input.Body.Days
 	}
-	preview, err := a.service.PreviewDraft(ctx, caller, id, days)
+	preview, err := a.governance.PreviewDraft(ctx, caller, id, days)
 	return &draftPreviewOutput{Body: preview}, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -18,8 +19,8 @@ type publicationsInput struct {
 
 type publicationsOutput struct {
 	Body struct {
-		Publications []custody.Publication `json:"publications"`
-		Cursor       string                `json:"cursor,omitempty" doc:"Pass it to get the next page; absent on the last."`
+		Publications []governance.Publication `json:"publications"`
+		Cursor       string                   `json:"cursor,omitempty" doc:"Pass it to get the next page; absent on the last."`
 	}
 }
 
@@ -44,7 +45,7 @@ type rollbackInput struct {
 }
 
 type rollbackOutput struct {
-	Body custody.Publication
+	Body governance.Publication
 }
 
 func (a *API) policyRevisionRoutes() {
@@ -64,7 +65,7 @@ func (a *API) listPublications(ctx context.Context, _ custody.Caller, input *pub
 			return nil, errInvalidCursor
 		}
 	}
-	list, err := a.service.Publications(ctx, before, input.Limit)
+	list, err := a.governance.Publications(ctx, before, input.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +78,15 @@ func (a *API) listPublications(ctx context.Context, _ custody.Caller, input *pub
 }
 
 func (a *API) getRevision(ctx context.Context, _ custody.Caller, input *revisionGetInput) (*revisionOutput, error) {
-	id, err := custody.ParseRevisionID(input.ID)
+	id, err := governance.ParseRevisionID(input.ID)
 	if err != nil {
 		return nil, err
 	}
-	content, err := a.service.RevisionContent(ctx, id)
+	content, err := a.governance.RevisionContent(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if content, err = custody.Part(content, input.Part); err != nil {
+	if content, err = governance.Part(content, input.Part); err != nil {
 		return nil, err
 	}
 	output := &revisionOutput{}
@@ -94,10 +95,10 @@ func (a *API) getRevision(ctx context.Context, _ custody.Caller, input *revision
 }
 
 func (a *API) rollback(ctx context.Context, caller custody.Caller, input *rollbackInput) (*rollbackOutput, error) {
-	id, err := custody.ParseRevisionID(input.ID)
+	id, err := governance.ParseRevisionID(input.ID)
 	if err != nil {
 		return nil, err
 	}
-	publication, err := a.service.Rollback(ctx, caller, id, input.Body.Reason, input.once(caller, "policy-revisions-rollback "+input.ID))
+	publication, err := a.governance.Rollback(ctx, caller, id, input.Body.Reason, input.once(caller, "policy-revisions-rollback "+input.ID))
 	return &rollbackOutput{Body: publication}, err
 }

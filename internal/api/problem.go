@@ -9,7 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -78,7 +77,7 @@ func (a *API) problemFrom(ctx context.Context, err error) *Problem {
 		a.log.WarnContext(ctx, "request refused", id, slog.String("code", known.Code), slog.String("error", known.Error()))
 	}
 	problem := newProblem(ctx, statuses[known.Kind], known.Code, known.Detail)
-	var fault *custody.FaultError
+	var fault *privacy.FaultError
 	if errors.As(err, &fault) {
 		for _, place := range fault.Places {
 			problem.Errors = append(problem.Errors, Defect{Location: place.Location, Message: place.Message})

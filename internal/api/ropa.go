@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -29,7 +30,7 @@ type ropaOutput struct {
 
 func (a *API) ropaRoutes() {
 	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-	record := &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[custody.RecordOfProcessing](), true, "RecordOfProcessing")}
+	record := &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[governance.RecordOfProcessing](), true, "RecordOfProcessing")}
 	register(a, huma.Operation{OperationID: "records-of-processing", Method: http.MethodGet, Path: "/v1/records-of-processing", Tags: []string{"policy"},
 		Summary:     "The record of processing activities",
 		Description: "GDPR Art. 30(1), with the assessments of PIPL Art. 55: what is processed, why, on what basis, for whom and where, from the policy and the notices that were in force at a time.",
@@ -39,7 +40,7 @@ func (a *API) ropaRoutes() {
 }
 
 func (a *API) recordsOfProcessing(ctx context.Context, _ custody.Caller, input *ropaInput) (*ropaOutput, error) {
-	record, err := a.service.RecordsOfProcessing(ctx, input.At)
+	record, err := a.governance.RecordsOfProcessing(ctx, input.At)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (a *API) recordsOfProcessing(ctx context.Context, _ custody.Caller, input *
 		output.ContentType, output.Disposition = "text/csv; charset=utf-8", `attachment; filename="records-of-processing.csv"`
 		err = record.CSV(&body)
 	case "html":
-		output.ContentType, output.Policy = "text/html; charset=utf-8", custody.RecordPagePolicy
+		output.ContentType, output.Policy = "text/html; charset=utf-8", governance.RecordPagePolicy
 		err = record.HTML(&body)
 	default:
 		output.ContentType = "application/json"

@@ -113,7 +113,7 @@ func TestNoticeRefusesWhatIsNone(t *testing.T) {
 		if privacy.CodeOf(err) != "invalid_notice" {
 			t.Errorf("%s: %v", what, err)
 		}
-		var fault *custody.FaultError
+		var fault *privacy.FaultError
 		if found := errors.As(err, &fault); found != (c.place != "") || found && fault.Places[0].Location != c.place {
 			t.Errorf("%s: found %v, %+v", what, found, fault.Places)
 		}

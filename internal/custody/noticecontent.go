@@ -73,7 +73,7 @@ func (c *NoticeContent) check(text []byte) error {
 		return err
 	}
 	if len(faults) > 0 {
-		return faultError(privacy.Invalid("invalid_notice", "the notice is not as notice.schema.json says; see errors"), noticePlaces(faults))
+		return privacy.WithPlaces(privacy.Invalid("invalid_notice", "the notice is not as notice.schema.json says; see errors"), noticePlaces(faults))
 	}
 	if _, err := catalogue.ParsePeriod(c.Retention); err != nil && c.Retention != "" {
 		return invalidNotice("has a retention such as P3Y, or none")
@@ -92,16 +92,16 @@ func (c *NoticeContent) check(text []byte) error {
 }
 
 // noticePlaces says where a notice does not fit its schema. The name of a variant is the writer's, and is not repeated.
-func noticePlaces(faults []policy.Fault) []Place {
-	places := make([]Place, len(faults))
+func noticePlaces(faults []policy.Fault) []privacy.Place {
+	places := make([]privacy.Place, len(faults))
 	for i, fault := range faults {
 		path := slices.Clone(fault.Path)
 		if len(path) > 1 && path[0] == "variants" {
 			path[1] = "*"
 		}
-		places[i] = Place{Location: strings.Join(append([]string{"/content"}, path...), "/"), Message: fault.Message}
+		places[i] = privacy.Place{Location: strings.Join(append([]string{"/content"}, path...), "/"), Message: fault.Message}
 	}
-	slices.SortFunc(places, func(a, b Place) int {
+	slices.SortFunc(places, func(a, b privacy.Place) int {
 		return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(places)

@@ -80,10 +80,10 @@ func (s *Service) predicate(source json.RawMessage) (p, canonical segment.Predic
 
 // PutSegment stores a segment: a new one of a zero id, or else the next version of one, after the version that the caller has seen.
 func (s *Service) PutSegment(ctx context.Context, caller Caller, id SegmentID, seen int32, draft SegmentDraft, once Once) (*SegmentView, error) {
-	if err := checkText(draft.Name, 1, 200); err != nil {
+	if err := CheckText(draft.Name, 1, 200); err != nil {
 		return nil, err
 	}
-	if err := checkText(draft.Description, 0, 2000); err != nil {
+	if err := CheckText(draft.Description, 0, 2000); err != nil {
 		return nil, err
 	}
 	predicate, _, err := s.predicate(draft.Predicate)

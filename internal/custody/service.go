@@ -45,9 +45,6 @@ type Service struct {
 
 	batcher *audit.Batcher
 	pages   knownPages
-	try     func(context.Context, policy.Revision) (policy.Report, error)
-	trying  chan struct{} // held by whoever tries a policy that is not in force
-	preview chan struct{} // held by whoever counts what one would change
 	loading chan struct{} // held by whoever compiles one that is
 	notices sync.Map      // NoticeRef → *shownNotice
 	latest  atomic.Value  // privacy.RevisionID: see lastRevision
@@ -73,8 +70,6 @@ type Config struct {
 	Controller privacy.Controller // zero: the example
 	Events     EventsConfig
 	Confirming Confirming
-	// Try tries a policy that nobody has approved; nil: [policy.Try], in this process.
-	Try func(context.Context, policy.Revision) (policy.Report, error)
 }
 
 // Caller is who called, and under which request.
@@ -92,7 +87,7 @@ type knownPages struct {
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
-		confirming: c.Confirming, queued: make(chan struct{}, 1), trying: make(chan struct{}, 1), preview: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
+		confirming: c.Confirming, queued: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
 	if s.confirming.Within <= 0 {
 		s.confirming.Within = confirmWithin
 	}
@@ -108,9 +103,6 @@ func New(c Config) *Service {
 	if s.controller == (privacy.Controller{}) {
 		s.controller = privacy.ExampleController()
 	}
-	if s.try = c.Try; s.try == nil {
-		s.try = policy.Try
-	}
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)
 	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
@@ -124,6 +116,24 @@ const DefaultOrigin = "consentry.local/audit"
 
 // EndWaits lets those go who wait for events. It is called once, when the process is told to stop.
 func (s *Service) EndWaits() { close(s.ending) }
+
+// UntilEnding gives a context that ends with ctx, or once the process is told to stop. Stop waits for what watches.
+func (s *Service) UntilEnding(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-s.ending:
+			cancel(errStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
+	}
+}
 
 // Close commits what is under way and refuses the rest. It does not close the store or the keyring.
 func (s *Service) Close() {

@@ -56,7 +56,6 @@ type vault struct {
 	owner  *pgx.Conn
 
 	confirming custody.Confirming
-	try        func(context.Context, policy.Revision) (policy.Report, error)
 }
 
 // engine is shared by the first services of all tests: compiling the policy takes longer than most of them.
@@ -93,7 +92,7 @@ func (v *vault) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming, Try: v.try,
+	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming,
 		Events: custody.EventsConfig{Sender: webhook.New(webhook.Config{})}})
 	service, opened, keys := v.Service, v.store, v.keys
 	v.t.Cleanup(func() {

@@ -20,6 +20,7 @@ import (
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
@@ -107,7 +108,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	registry := prometheus.NewRegistry()
 	n.Policy = policy.NewEngine()
 	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller,
-		Events: n.openEvents(c, registry), Confirming: c.Confirming, Try: c.Try})
+		Events: n.openEvents(c, registry), Confirming: c.Confirming})
 	if n.Rights, err = rights.New(rights.Config{Vault: n.Service, Store: n.Store, Log: c.Log, Reach: c.Reach}); err != nil {
 		return nil, err
 	}
@@ -123,7 +124,8 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 		return nil, err
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service})
-	n.API = api.New(api.Config{Service: n.Service, Rights: n.Rights, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
+	governed := governance.New(governance.Config{Custody: n.Service, Store: n.Store, Policy: n.Policy, Controller: c.Controller, Now: c.Now, Try: c.Try})
+	n.API = api.New(api.Config{Service: n.Service, Governance: governed, Rights: n.Rights, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
 	if err := n.Service.RestoreChecked(ctx); err != nil {
 		return nil, err
 	}

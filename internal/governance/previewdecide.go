@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -17,8 +18,8 @@ import (
 
 // pairs gives the clients to be asked about for each purpose: those whom a change can concern. Of the clients that neither revision
 // grants a purpose, those are left out that the policy turns away for that very reason, whoever it is about.
-func (p *preview) pairs(ctx context.Context, everybody *Census) (map[privacy.PurposeName][]privacy.ClientID, error) {
-	sample := make(map[privacy.PurposeName]*CensusState)
+func (p *preview) pairs(ctx context.Context, everybody *custody.Census) (map[privacy.PurposeName][]privacy.ClientID, error) {
+	sample := make(map[privacy.PurposeName]*custody.CensusState)
 	for _, state := range everybody.States {
 		if sample[state.Purpose] == nil {
 			sample[state.Purpose] = state
@@ -54,7 +55,7 @@ func turnedAway(outcome privacy.Outcome) bool {
 
 // changesFor decides on a state for each client. Where the revisions differ in nothing that the question can reach, and
 // agree on the law, the answers are the same, and nothing is decided.
-func (p *preview) changesFor(ctx context.Context, state *CensusState, clients []privacy.ClientID) ([]change, error) {
+func (p *preview) changesFor(ctx context.Context, state *custody.CensusState, clients []privacy.ClientID) ([]change, error) {
 	var changes []change
 	for _, client := range clients {
 		if state.Before.Regime == state.After.Regime && !p.reach.Touches(client, state.Purpose) {
@@ -69,7 +70,7 @@ func (p *preview) changesFor(ctx context.Context, state *CensusState, clients []
 	return changes, nil
 }
 
-func (p *preview) decide(ctx context.Context, client privacy.ClientID, state *CensusState) (before, after privacy.Outcome, err error) {
+func (p *preview) decide(ctx context.Context, client privacy.ClientID, state *custody.CensusState) (before, after privacy.Outcome, err error) {
 	input := privacy.DecisionInput{Caller: privacy.InputCaller{Client: client, Roles: []privacy.Role{privacy.RoleConsumer}},
 		Purpose: state.Purpose, Attributes: p.asked[state.Purpose], Subject: state.Before}
 	decided, err := p.engine.Evaluate(ctx, p.before.ID, input)

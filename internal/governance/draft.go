@@ -1,14 +1,13 @@
-package custody
+package governance
 
 import (
 	"context"
 	"encoding/json"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -105,8 +104,8 @@ const (
 
 // CreateDraft begins a draft. It is based on the revision in force, whatever its content was taken from: that is
 // what it would replace.
-func (s *Service) CreateDraft(ctx context.Context, caller Caller, begin NewPolicyDraft, once Once) (Draft, error) {
-	if err := checkText(begin.Title, 1, maxTitle); err != nil {
+func (s *Service) CreateDraft(ctx context.Context, caller custody.Caller, begin NewPolicyDraft, once custody.Once) (Draft, error) {
+	if err := custody.CheckText(begin.Title, 1, maxTitle); err != nil {
 		return Draft{}, err
 	}
 	base, err := s.store.CurrentRevision(ctx)
@@ -125,15 +124,15 @@ func (s *Service) CreateDraft(ctx context.Context, caller Caller, begin NewPolic
 	if err != nil {
 		return Draft{}, err
 	}
-	at, actor := s.instant(), s.Actor(caller)
+	at, actor := s.instant(), s.custody.Actor(caller)
 	row := &store.PolicyDraft{ID: DraftID(id), Version: 1, Title: begin.Title, State: store.DraftOpen, Base: base, Revision: revision.ID, Content: content,
 		Editors: []privacy.ActorID{actor}, CreatedBy: caller.Client, CreatedAt: at, UpdatedBy: caller.Client, UpdatedAt: at}
 	created := newDraft(row)
-	err = s.WriteOnce(ctx, once, &created, func(tx *store.Tx) error {
+	err = s.custody.WriteOnce(ctx, once, &created, func(tx *store.Tx) error {
 		if err := tx.InsertPolicyDraft(ctx, row); err != nil {
 			return err
 		}
-		return s.RecordStep(ctx, tx, caller, at, audit.ActionDraftCreate, draftObject(row))
+		return s.custody.RecordStep(ctx, tx, caller, at, audit.ActionDraftCreate, draftObject(row))
 	})
 	return created, err
 }
@@ -144,7 +143,7 @@ func (s *Service) beginning(ctx context.Context, base privacy.RevisionID, begin 
 	if begin.From != "" {
 		from = begin.From
 	}
-	old, err := s.StoredRevision(ctx, from)
+	old, err := s.custody.StoredRevision(ctx, from)
 	if err != nil {
 		return policy.Revision{}, err
 	}
@@ -168,7 +167,7 @@ func (s *Service) draftRevision(document map[string]any, words vocabulary) (poli
 	if data == nil {
 		return policy.Revision{}, errNoDocument
 	}
-	data["attributes"] = s.catalogue.PolicyData()
+	data["attributes"] = s.custody.Catalogue().PolicyData()
 	revision, err := policy.MakeRevision(document)
 	if err != nil {
 		return policy.Revision{}, err
@@ -227,7 +226,7 @@ func Part(content json.RawMessage, pointer string) (json.RawMessage, error) {
 // EditDraft applies a JSON merge patch (RFC 7396) to the document of a draft; a member title renames the
 // draft. Version is the one that the caller has seen. A draft that was submitted, approved or rejected
 // becomes a draft again, and what was said of it holds no more.
-func (s *Service) EditDraft(ctx context.Context, caller Caller, id DraftID, version int64, patch json.RawMessage, once Once) (Draft, error) {
+func (s *Service) EditDraft(ctx context.Context, caller custody.Caller, id DraftID, version int64, patch json.RawMessage, once custody.Once) (Draft, error) {
 	change, err := decodeObject(patch)
 	if err != nil {
 		return Draft{}, err
@@ -239,7 +238,7 @@ func (s *Service) EditDraft(ctx context.Context, caller Caller, id DraftID, vers
 		if err := mustBeOpen(row); err != nil {
 			return err
 		}
-		return s.applyPatch(row, change, s.Actor(caller))
+		return s.applyPatch(row, change, s.custody.Actor(caller))
 	})
 }
 
@@ -251,7 +250,7 @@ func (s *Service) applyPatch(row *store.PolicyDraft, change map[string]any, acto
 	words := newVocabulary(document)
 	if given, ok := change["title"]; ok {
 		title, _ := given.(string)
-		if err := checkText(title, 1, maxTitle); err != nil {
+		if err := custody.CheckText(title, 1, maxTitle); err != nil {
 			return err
 		}
 		row.Title = title
@@ -297,7 +296,7 @@ func rewrite(row *store.PolicyDraft, revision policy.Revision, actor privacy.Act
 }
 
 // AbandonDraft puts a draft aside for good. It stays readable.
-func (s *Service) AbandonDraft(ctx context.Context, caller Caller, id DraftID, version int64, once Once) (Draft, error) {
+func (s *Service) AbandonDraft(ctx context.Context, caller custody.Caller, id DraftID, version int64, once custody.Once) (Draft, error) {
 	return s.changeDraft(ctx, caller, id, version, audit.ActionDraftAbandon, once, func(_ *store.Tx, row *store.PolicyDraft, _ time.Time) error {
 		if err := mustBeOpen(row); err != nil {
 			return err
@@ -309,10 +308,10 @@ func (s *Service) AbandonDraft(ctx context.Context, caller Caller, id DraftID, v
 
 // changeDraft carries one step of a draft out: locks it, checks that the caller has seen its newest version,
 // changes it and puts that on record. Version 0 asks for none in particular.
-func (s *Service) changeDraft(ctx context.Context, caller Caller, id DraftID, version int64, action audit.Action, once Once,
+func (s *Service) changeDraft(ctx context.Context, caller custody.Caller, id DraftID, version int64, action audit.Action, once custody.Once,
 	change func(tx *store.Tx, row *store.PolicyDraft, at time.Time) error) (Draft, error) {
 	var changed Draft
-	err := s.WriteOnce(ctx, once, &changed, func(tx *store.Tx) error {
+	err := s.custody.WriteOnce(ctx, once, &changed, func(tx *store.Tx) error {
 		row, err := tx.LockPolicyDraft(ctx, id)
 		if err != nil {
 			return err
@@ -330,7 +329,7 @@ func (s *Service) changeDraft(ctx context.Context, caller Caller, id DraftID, ve
 			return err
 		}
 		changed = newDraft(row)
-		return s.RecordStep(ctx, tx, caller, at, action, draftObject(row))
+		return s.custody.RecordStep(ctx, tx, caller, at, action, draftObject(row))
 	})
 	return changed, err
 }
@@ -340,12 +339,4 @@ var errDraftChanged = privacy.Conflict("draft_changed", "the draft has changed s
 // draftObject names a draft and its content in the audit log.
 func draftObject(row *store.PolicyDraft) string {
 	return "draft/" + row.ID.String() + "@" + string(row.Revision)
-}
-
-// checkText holds a title or comment to its length in characters, and to being text.
-func checkText(text string, least, most int) error {
-	if n := utf8.RuneCountInString(text); n < least || n > most || !utf8.ValidString(text) || slices.ContainsFunc([]rune(text), func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
-		return privacy.Invalid("invalid_text", "a title has 1 to 200 characters, a comment or reason at most 2,000, none of them control characters")
-	}
-	return nil
 }

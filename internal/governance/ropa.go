@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"cmp"
@@ -34,7 +34,7 @@ func (s *Service) RecordsOfProcessing(ctx context.Context, at time.Time) (*Recor
 	if err != nil {
 		return nil, err
 	}
-	revision, err := s.StoredRevision(ctx, id)
+	revision, err := s.custody.StoredRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (t *recordTables) data(purpose privacy.PurposeName) []ropa.DataItem {
 		definition := t.row("attributes", name)
 		item := ropa.DataItem{Attribute: privacy.AttributeName(name), Title: name, Category: text(definition, "category"),
 			Classification: privacy.Classification(text(definition, "classification")), Mode: mode}
-		if known, ok := t.service.catalogue.Attribute(item.Attribute); ok {
+		if known, ok := t.service.custody.Catalogue().Attribute(item.Attribute); ok {
 			item.Title = cmp.Or(known.Titles["en"], name)
 			if !known.Retention.IsZero() {
 				item.Retention = known.Retention.String()

@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -54,7 +55,7 @@ func (s *Service) Publications(ctx context.Context, before int64, limit int) ([]
 
 // RevisionContent gives the document of a revision.
 func (s *Service) RevisionContent(ctx context.Context, id privacy.RevisionID) (json.RawMessage, error) {
-	revision, err := s.StoredRevision(ctx, id)
+	revision, err := s.custody.StoredRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +64,15 @@ func (s *Service) RevisionContent(ctx context.Context, id privacy.RevisionID) (j
 
 // Rollback puts a revision in force again that was in force before, as it was then: for every request that starts
 // after it has returned. Its tests are not asked: to go back must be possible at once.
-func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.RevisionID, reason string, once Once) (Publication, error) {
-	if err := checkText(reason, 1, maxComment); err != nil {
+func (s *Service) Rollback(ctx context.Context, caller custody.Caller, id privacy.RevisionID, reason string, once custody.Once) (Publication, error) {
+	if err := custody.CheckText(reason, 1, maxComment); err != nil {
 		return Publication{}, err
 	}
-	if err := s.LoadRevision(ctx, id); err != nil { // what could not decide never comes into force
+	if err := s.custody.LoadRevision(ctx, id); err != nil { // what could not decide never comes into force
 		return Publication{}, err
 	}
 	var rolled Publication
-	err := s.WriteOnce(ctx, once, &rolled, func(tx *store.Tx) error {
+	err := s.custody.WriteOnce(ctx, once, &rolled, func(tx *store.Tx) error {
 		if before, err := tx.WasPublished(ctx, id); err != nil {
 			return err
 		} else if !before {
@@ -83,7 +84,7 @@ func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.Revisi
 			err = privacy.Conflict("already_in_force", "the revision is in force already")
 		}
 		if err == nil {
-			err = s.TellOfPublication(ctx, tx, privacy.EventPolicyRolledBack, id, at)
+			err = s.custody.TellOfPublication(ctx, tx, privacy.EventPolicyRolledBack, id, at)
 		}
 		if err != nil {
 			return err
@@ -94,7 +95,7 @@ func (s *Service) Rollback(ctx context.Context, caller Caller, id privacy.Revisi
 		}
 		rolled = newPublication(current)
 		rolled.InForce = true
-		return s.RecordStep(ctx, tx, caller, at, audit.ActionPolicyRollback, RevisionObject(id))
+		return s.custody.RecordStep(ctx, tx, caller, at, audit.ActionPolicyRollback, custody.RevisionObject(id))
 	})
 	return rolled, err
 }

@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -65,11 +66,11 @@ const MaxPreviewDays = 366
 
 // PreviewDraft counts what a draft would change, over the population and over the recorded decisions of the last
 // days (0: none). That it was asked is put on record first.
-func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, days int) (*Preview, error) {
+func (s *Service) PreviewDraft(ctx context.Context, caller custody.Caller, id DraftID, days int) (*Preview, error) {
 	if days < 0 || days > MaxPreviewDays {
 		return nil, privacy.Invalid("invalid_days", "days is between 0 and 366")
 	}
-	ctx, stop := s.untilEnding(ctx)
+	ctx, stop := s.custody.UntilEnding(ctx)
 	defer stop()
 	select {
 	case s.preview <- struct{}{}:
@@ -81,7 +82,7 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 	if err != nil {
 		return nil, err
 	}
-	candidate, err := RevisionOf(draft.Revision, draft.Content)
+	candidate, err := custody.RevisionOf(draft.Revision, draft.Content)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (s *Service) PreviewDraft(ctx context.Context, caller Caller, id DraftID, d
 		return nil, err
 	}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
-		return s.RecordStep(ctx, tx, caller, p.at, audit.ActionPolicyPreview, draftObject(draft))
+		return s.custody.RecordStep(ctx, tx, caller, p.at, audit.ActionPolicyPreview, draftObject(draft))
 	})
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (s *Service) mustBeSound(ctx context.Context, draft *store.PolicyDraft, can
 	if err != nil {
 		return err
 	}
-	return faultError(privacy.Invalid("invalid_policy", "the policy has problems; test the draft to see them, mend it and try again"), problemPlaces(report.Problems, words))
+	return privacy.WithPlaces(privacy.Invalid("invalid_policy", "the policy has problems; test the draft to see them, mend it and try again"), problemPlaces(report.Problems, words))
 }
 
 // preview is a preview under way.
@@ -137,7 +138,7 @@ func (s *Service) newPreview(ctx context.Context, candidate policy.Revision) (*p
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.StoredRevision(ctx, current)
+	before, err := s.custody.StoredRevision(ctx, current)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func rowsOf[N ~string](table string, revisions ...policy.Revision) []N {
 
 func (p *preview) run(ctx context.Context, days, minimum int) (*Preview, error) {
 	result := &Preview{Revision: p.before.ID, Candidate: p.after.ID, At: p.at, Minimum: minimum}
-	everybody, err := p.service.Census(ctx, CensusQuestion{At: p.at, Purposes: p.purposes, Policy: p.engine, Before: p.before.ID, After: p.after.ID})
+	everybody, err := p.service.custody.Census(ctx, custody.CensusQuestion{At: p.at, Purposes: p.purposes, Policy: p.engine, Before: p.before.ID, After: p.after.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ type change struct {
 
 // population decides on every state under both revisions. Counts of one purpose are told together, so people are grouped
 // by all that changes for them under it.
-func (p *preview) population(ctx context.Context, everybody *Census, minimum int) (PopulationPreview, error) {
+func (p *preview) population(ctx context.Context, everybody *custody.Census, minimum int) (PopulationPreview, error) {
 	result := PopulationPreview{States: len(everybody.States), Changes: []PreviewChange{}}
 	changes := make([][]change, len(everybody.States))
 	pairs, err := p.pairs(ctx, everybody)

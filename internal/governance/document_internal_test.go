@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"encoding/json"

@@ -1,8 +1,9 @@
-package custody
+package governance
 
 import (
 	"context"
 
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -15,7 +16,7 @@ type PolicyDiff struct {
 
 // DiffRevisions tells what one revision has other than another.
 func (s *Service) DiffRevisions(ctx context.Context, from, to privacy.RevisionID, language string) (PolicyDiff, error) {
-	after, err := s.StoredRevision(ctx, to)
+	after, err := s.custody.StoredRevision(ctx, to)
 	if err != nil {
 		return PolicyDiff{}, err
 	}
@@ -31,7 +32,7 @@ func (s *Service) DiffDraft(ctx context.Context, id DraftID, from privacy.Revisi
 	if from == "" {
 		from = row.Base
 	}
-	after, err := RevisionOf(row.Revision, row.Content)
+	after, err := custody.RevisionOf(row.Revision, row.Content)
 	if err != nil {
 		return PolicyDiff{}, err
 	}
@@ -39,7 +40,7 @@ func (s *Service) DiffDraft(ctx context.Context, id DraftID, from privacy.Revisi
 }
 
 func (s *Service) diff(ctx context.Context, from privacy.RevisionID, after policy.Revision, language string) (PolicyDiff, error) {
-	before, err := s.StoredRevision(ctx, from)
+	before, err := s.custody.StoredRevision(ctx, from)
 	if err != nil {
 		return PolicyDiff{}, err
 	}

@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -21,9 +22,9 @@ func mustBeOpen(row *store.PolicyDraft) error {
 
 // SubmitDraft asks for approval of exactly the content that the draft has now. It must pass its tests: nobody
 // should have to review what could not be published.
-func (s *Service) SubmitDraft(ctx context.Context, caller Caller, id DraftID, version int64, once Once) (Draft, error) {
+func (s *Service) SubmitDraft(ctx context.Context, caller custody.Caller, id DraftID, version int64, once custody.Once) (Draft, error) {
 	var submitted Draft
-	if answered, err := s.Answered(ctx, once, &submitted); answered || err != nil {
+	if answered, err := s.custody.Answered(ctx, once, &submitted); answered || err != nil {
 		return submitted, err
 	}
 	row, err := s.store.PolicyDraft(ctx, id)
@@ -81,7 +82,7 @@ type Review struct {
 
 // ApproveDraft approves the content that was submitted. Whoever wrote in the draft cannot approve it, in whatever
 // role, and neither can anybody without the role of an approver, whatever the policy permits.
-func (s *Service) ApproveDraft(ctx context.Context, caller Caller, id DraftID, review Review, once Once) (Draft, error) {
+func (s *Service) ApproveDraft(ctx context.Context, caller custody.Caller, id DraftID, review Review, once custody.Once) (Draft, error) {
 	if !caller.Has(privacy.RoleApprover) {
 		return Draft{}, privacy.Forbidden("approver_needed", "only somebody with the role approver can approve a draft")
 	}
@@ -89,18 +90,18 @@ func (s *Service) ApproveDraft(ctx context.Context, caller Caller, id DraftID, r
 }
 
 // RejectDraft sends a submitted draft back, with a comment that says why.
-func (s *Service) RejectDraft(ctx context.Context, caller Caller, id DraftID, review Review, once Once) (Draft, error) {
+func (s *Service) RejectDraft(ctx context.Context, caller custody.Caller, id DraftID, review Review, once custody.Once) (Draft, error) {
 	if review.Comment == "" {
 		return Draft{}, privacy.Invalid("comment_needed", "say in the comment why the draft is rejected")
 	}
 	return s.reviewDraft(ctx, caller, id, review, audit.ActionDraftReject, store.DraftRejected, once)
 }
 
-func (s *Service) reviewDraft(ctx context.Context, caller Caller, id DraftID, review Review, action audit.Action, state store.DraftState, once Once) (Draft, error) {
-	if err := checkText(review.Comment, 0, maxComment); err != nil {
+func (s *Service) reviewDraft(ctx context.Context, caller custody.Caller, id DraftID, review Review, action audit.Action, state store.DraftState, once custody.Once) (Draft, error) {
+	if err := custody.CheckText(review.Comment, 0, maxComment); err != nil {
 		return Draft{}, err
 	}
-	actor := s.Actor(caller)
+	actor := s.custody.Actor(caller)
 	return s.changeDraft(ctx, caller, id, 0, action, once, func(_ *store.Tx, row *store.PolicyDraft, at time.Time) error {
 		if err := mustBeOpen(row); err != nil {
 			return err
@@ -122,9 +123,9 @@ func (s *Service) reviewDraft(ctx context.Context, caller Caller, id DraftID, re
 // PublishDraft puts an approved draft in force, on this and every other node, for every request that starts
 // after it has returned. Its tests are run again, on exactly what was approved, and it is compiled first: what
 // could not decide never comes into force.
-func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, once Once) (Draft, error) {
+func (s *Service) PublishDraft(ctx context.Context, caller custody.Caller, id DraftID, once custody.Once) (Draft, error) {
 	var published Draft
-	if answered, err := s.Answered(ctx, once, &published); answered || err != nil {
+	if answered, err := s.custody.Answered(ctx, once, &published); answered || err != nil {
 		return published, err
 	}
 	row, err := s.store.PolicyDraft(ctx, id)
@@ -140,7 +141,7 @@ func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, o
 	if err := s.tested(ctx, row); err != nil {
 		return Draft{}, err
 	}
-	revision, err := RevisionOf(row.Revision, row.Content)
+	revision, err := custody.RevisionOf(row.Revision, row.Content)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -169,7 +170,7 @@ func (s *Service) PublishDraft(ctx context.Context, caller Caller, id DraftID, o
 			err = privacy.Conflict("already_in_force", "the revision is in force already")
 		}
 		if err == nil {
-			err = s.TellOfPublication(ctx, tx, privacy.EventPolicyPublished, row.Revision, at)
+			err = s.custody.TellOfPublication(ctx, tx, privacy.EventPolicyPublished, row.Revision, at)
 		}
 		row.State, row.PublishedAt = store.DraftPublished, at
 		row.Tested, row.Green, row.TestedAt = row.Revision, true, at
@@ -199,9 +200,9 @@ var errBaseOutdated = privacy.Conflict("base_outdated", "another revision has co
 
 // RebaseDraft carries what a draft changes over to the revision in force. Nothing happens when both changed the
 // same place; the error says which.
-func (s *Service) RebaseDraft(ctx context.Context, caller Caller, id DraftID, version int64, once Once) (Draft, error) {
+func (s *Service) RebaseDraft(ctx context.Context, caller custody.Caller, id DraftID, version int64, once custody.Once) (Draft, error) {
 	var answer Draft
-	if answered, err := s.Answered(ctx, once, &answer); answered || err != nil {
+	if answered, err := s.custody.Answered(ctx, once, &answer); answered || err != nil {
 		return answer, err
 	}
 	// Revisions are read over another connection: not while the transaction holds one, and the publications.
@@ -232,14 +233,14 @@ func (s *Service) RebaseDraft(ctx context.Context, caller Caller, id DraftID, ve
 			return err
 		}
 		row.Base = onto
-		return rewrite(row, revision, s.Actor(caller))
+		return rewrite(row, revision, s.custody.Actor(caller))
 	})
 }
 
 func (s *Service) rebased(ctx context.Context, row *store.PolicyDraft, onto privacy.RevisionID) (policy.Revision, error) {
 	var documents [2]map[string]any
 	for i, id := range []privacy.RevisionID{row.Base, onto} {
-		revision, err := s.StoredRevision(ctx, id)
+		revision, err := s.custody.StoredRevision(ctx, id)
 		if err != nil {
 			return policy.Revision{}, err
 		}
@@ -259,11 +260,11 @@ func (s *Service) rebased(ctx context.Context, row *store.PolicyDraft, onto priv
 	var m merge
 	merged, _ := m.values("", documents[0], ours, documents[1]).(map[string]any)
 	if len(m.conflicts) > 0 {
-		places := make([]Place, len(m.conflicts))
+		places := make([]privacy.Place, len(m.conflicts))
 		for i, conflict := range m.conflicts {
-			places[i] = Place{words.place(conflict), "changed in the draft and in the revision in force"}
+			places[i] = privacy.Place{Location: words.place(conflict), Message: "changed in the draft and in the revision in force"}
 		}
-		return policy.Revision{}, faultError(privacy.Conflict("rebase_conflict", "the draft and the revision in force change the same places; see errors, and begin a new draft from the revision in force"), places)
+		return policy.Revision{}, privacy.WithPlaces(privacy.Conflict("rebase_conflict", "the draft and the revision in force change the same places; see errors, and begin a new draft from the revision in force"), places)
 	}
 	return s.draftRevision(merged, words)
 }

@@ -1,10 +1,11 @@
-package custody_test
+package governance_test
 
 import (
 	"context"
 	"testing"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -19,21 +20,17 @@ func TestPreviewsWaitForNobody(t *testing.T) {
 		<-ctx.Done()
 		return policy.Report{}, privacy.Unavailable(ctx.Err(), "interrupted", "interrupted")
 	}
-	v.start()
-	created, err := v.CreateDraft(t.Context(), officer, custody.NewPolicyDraft{Title: "As it is"}, custody.Once{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := draftID(t, created)
+	v.open(0)
+	_, id := v.draft(governance.NewPolicyDraft{Title: "As it is"})
 	first := make(chan error)
 	go func() {
 		_, err := v.PreviewDraft(t.Context(), officer, id, 0)
 		first <- err
 	}()
 	<-entered
-	_, err = v.PreviewDraft(t.Context(), officer, id, 0)
+	_, err := v.PreviewDraft(t.Context(), officer, id, 0)
 	wantCode(t, err, privacy.KindUnavailable, "policy_preview_busy")
-	v.EndWaits()
+	v.custody.EndWaits()
 	wantCode(t, <-first, privacy.KindUnavailable, "interrupted")
 }
 
@@ -41,11 +38,7 @@ func TestPreviewsWaitForNobody(t *testing.T) {
 func TestPreviewsAreOfSoundDrafts(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	created, err := v.CreateDraft(t.Context(), officer, custody.NewPolicyDraft{Title: "Ask the clock"}, custody.Once{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := draftID(t, created)
+	created, id := v.draft(governance.NewPolicyDraft{Title: "Ask the clock"})
 	changed, err := v.EditDraft(t.Context(), officer, id, created.Version, []byte(`{"modules":{"clock.rego":"package consentry.clock\n\nlate if data.nothing.at_all\n"}}`), custody.Once{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"encoding/json"
@@ -10,31 +10,6 @@ import (
 
 	"github.com/consentry/consentry/internal/privacy"
 )
-
-// Place is where something is wrong: a JSON pointer (RFC 6901), or a module's file with line and column.
-type Place struct {
-	Location string
-	Message  string
-}
-
-// FaultError is an error with the places it is about. Neither places nor messages repeat what was sent.
-type FaultError struct {
-	Err    *privacy.Error
-	Places []Place
-}
-
-// Error implements error.
-func (f *FaultError) Error() string { return f.Err.Error() }
-
-// Unwrap gives the error without the places.
-func (f *FaultError) Unwrap() error { return f.Err }
-
-// maxPlaces keeps errors short.
-const maxPlaces = 20
-
-func faultError(err *privacy.Error, places []Place) error {
-	return &FaultError{Err: err, Places: places[:min(len(places), maxPlaces)]}
-}
 
 // mergePatch applies a JSON merge patch (RFC 7396) to an object, in place.
 func mergePatch(target, patch map[string]any) map[string]any {

@@ -1,16 +1,14 @@
-package custody_test
+package governance_test
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
-	"github.com/consentry/consentry/internal/store"
 )
 
 // A rebase never holds one connection while it waits for another: a pool of one is enough. If it did, as many
@@ -18,33 +16,19 @@ import (
 func TestRebaseTakesOneConnectionAtATime(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	words, err := catalogue.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	narrow, err := store.Open(t.Context(), store.Config{URL: v.login, MaxConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(narrow.Close)
-	s := custody.New(custody.Config{Store: narrow, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read})
-	t.Cleanup(s.Close)
-	created, err := s.CreateDraft(t.Context(), officer, custody.NewPolicyDraft{Title: "No city"}, custody.Once{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := draftID(t, created)
+	v.open(1)
+	created, id := v.draft(governance.NewPolicyDraft{Title: "No city"})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	once := custody.Once{Client: officer.Client, Key: "rebase"}
-	rebased, err := s.RebaseDraft(ctx, officer, id, created.Version, once)
+	rebased, err := v.RebaseDraft(ctx, officer, id, created.Version, once)
 	if err != nil || rebased.Version != created.Version+1 {
 		t.Fatalf("rebased to %+v: %v", rebased, err)
 	}
-	if again, err := s.RebaseDraft(ctx, officer, id, created.Version, once); err != nil || again.Version != rebased.Version {
+	if again, err := v.RebaseDraft(ctx, officer, id, created.Version, once); err != nil || again.Version != rebased.Version {
 		t.Errorf("a repeat gives %+v: %v", again, err)
 	}
-	_, err = s.RebaseDraft(ctx, officer, id, created.Version, custody.Once{})
+	_, err = v.RebaseDraft(ctx, officer, id, created.Version, custody.Once{})
 	wantCode(t, err, privacy.KindConflict, "draft_changed")
 }
 
@@ -52,11 +36,7 @@ func TestRebaseTakesOneConnectionAtATime(t *testing.T) {
 func TestStoredRevisionsAreHeldToTheirNames(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	created, err := v.CreateDraft(t.Context(), officer, custody.NewPolicyDraft{Title: "No city"}, custody.Once{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := draftID(t, created)
+	created, id := v.draft(governance.NewPolicyDraft{Title: "No city"})
 	changed, err := v.EditDraft(t.Context(), officer, id, created.Version, []byte(`{"data":{"matrix":{"city":{"marketing.email":null}}}}`), custody.Once{})
 	if err != nil {
 		t.Fatal(err)
@@ -83,13 +63,4 @@ func TestStoredRevisionsAreHeldToTheirNames(t *testing.T) {
 	v.exec(`UPDATE policy_draft SET revision_id = $1`, changed.Revision)
 	v.exec(`UPDATE revision SET content = (SELECT content FROM policy_draft)`)
 	reads(t, "draft preview", "draft diff", "record")
-}
-
-func draftID(t testing.TB, draft custody.Draft) custody.DraftID {
-	t.Helper()
-	id, err := custody.ParseDraftID(draft.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
 }

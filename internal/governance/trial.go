@@ -1,4 +1,4 @@
-package custody
+package governance
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -26,7 +27,7 @@ type (
 // tryRevision tries a revision as a whole, as [policy.Try] does, one at a time. It is tried where it can do no harm, and not
 // any further once the process is told to stop.
 func (s *Service) tryRevision(ctx context.Context, revision policy.Revision) (PolicyReport, error) {
-	ctx, stop := s.untilEnding(ctx)
+	ctx, stop := s.custody.UntilEnding(ctx)
 	defer stop()
 	select {
 	case s.trying <- struct{}{}:
@@ -37,26 +38,8 @@ func (s *Service) tryRevision(ctx context.Context, revision policy.Revision) (Po
 	return s.try(ctx, revision)
 }
 
-// untilEnding gives a context that ends with ctx, or once the process is told to stop. Stop waits for what watches.
-func (s *Service) untilEnding(ctx context.Context) (_ context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case <-s.ending:
-			cancel(errStopping)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel(nil)
-		<-done
-	}
-}
-
 // TestDraft tries a draft and keeps whether it passed. What it quotes is the draft's own.
-func (s *Service) TestDraft(ctx context.Context, caller Caller, id DraftID) (PolicyReport, error) {
+func (s *Service) TestDraft(ctx context.Context, caller custody.Caller, id DraftID) (PolicyReport, error) {
 	row, err := s.store.PolicyDraft(ctx, id)
 	if err != nil {
 		return PolicyReport{}, err
@@ -75,12 +58,12 @@ func (s *Service) TestDraft(ctx context.Context, caller Caller, id DraftID) (Pol
 		if err := tx.PutPolicyDraft(ctx, newest); err != nil {
 			return err
 		}
-		return s.RecordStep(ctx, tx, caller, at, audit.ActionDraftTest, draftObject(row))
+		return s.custody.RecordStep(ctx, tx, caller, at, audit.ActionDraftTest, draftObject(row))
 	})
 }
 
 func (s *Service) tryDraft(ctx context.Context, row *store.PolicyDraft) (PolicyReport, error) {
-	revision, err := RevisionOf(row.Revision, row.Content)
+	revision, err := custody.RevisionOf(row.Revision, row.Content)
 	if err != nil {
 		return PolicyReport{}, err
 	}
@@ -100,15 +83,15 @@ func (s *Service) mustPass(ctx context.Context, report PolicyReport) error {
 	places := problemPlaces(report.Problems, words)
 	for i, c := range report.Cases {
 		if !c.Pass {
-			places = append(places, Place{"/tests/cases/" + strconv.Itoa(i), "the case does not come out as expected"})
+			places = append(places, privacy.Place{Location: "/tests/cases/" + strconv.Itoa(i), Message: "the case does not come out as expected"})
 		}
 	}
 	for _, test := range report.Tests {
 		if !test.Pass && !test.Skipped {
-			places = append(places, Place{words.file(test.File, test.Line, 0), "the test does not hold"})
+			places = append(places, privacy.Place{Location: words.file(test.File, test.Line, 0), Message: "the test does not hold"})
 		}
 	}
-	return faultError(privacy.Invalid("tests_failed", "the policy does not pass its tests; test the draft to see why, mend it and try again"), places)
+	return privacy.WithPlaces(privacy.Invalid("tests_failed", "the policy does not pass its tests; test the draft to see why, mend it and try again"), places)
 }
 
 func (s *Service) wordsInForce(ctx context.Context) (vocabulary, error) {
@@ -116,7 +99,7 @@ func (s *Service) wordsInForce(ctx context.Context) (vocabulary, error) {
 	if err != nil {
 		return nil, err
 	}
-	revision, err := s.StoredRevision(ctx, id)
+	revision, err := s.custody.StoredRevision(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +114,19 @@ func checkTables(revision policy.Revision, words vocabulary) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return faultError(privacy.Invalid("invalid_policy_table", "the policy's tables do not fit; see errors, correct them and try again"), problemPlaces(problems, words))
+	return privacy.WithPlaces(privacy.Invalid("invalid_policy_table", "the policy's tables do not fit; see errors, correct them and try again"), problemPlaces(problems, words))
 }
 
-func problemPlaces(problems []policy.Problem, words vocabulary) []Place {
-	places := make([]Place, len(problems))
+func problemPlaces(problems []policy.Problem, words vocabulary) []privacy.Place {
+	places := make([]privacy.Place, len(problems))
 	for i, problem := range problems {
 		switch {
 		case problem.File != "":
-			places[i] = Place{words.file(problem.File, problem.Line, problem.Column), string(problem.Code)}
+			places[i] = privacy.Place{Location: words.file(problem.File, problem.Line, problem.Column), Message: string(problem.Code)}
 		case problem.Code == policy.ProblemTable || problem.Code == policy.ProblemCase || problem.Code == policy.ProblemLockout:
-			places[i] = Place{words.place(problem.Pointer), problem.Message}
+			places[i] = privacy.Place{Location: words.place(problem.Pointer), Message: problem.Message}
 		default:
-			places[i] = Place{words.place(problem.Pointer), string(problem.Code)}
+			places[i] = privacy.Place{Location: words.place(problem.Pointer), Message: string(problem.Code)}
 		}
 	}
 	return slices.Compact(places)
