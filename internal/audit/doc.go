@@ -11,6 +11,12 @@
 // the outcome, stored once under its hash, because thousands of disclosures share one. From these
 // alone every decision can be replayed.
 //
+// An input lies in clear, and tells the country, law, age band and consent of those it was about. The next step
+// would be to seal it: under a key of the log, kept in the keyring beside the index key and none of a subject's; found again by a
+// keyed hash instead of a plain one, so that it is still stored once and nobody can try inputs, of
+// which there are few; opened for replay and export, which would then need the keyring or be handed the
+// opened inputs. The plain hash would be inside the seal, so that leaves and old entries verify as before.
+//
 // # How it gets there
 //
 // Entries are written in a [Batch], inside the transaction whose effect they describe. Disclosures,

@@ -36,8 +36,13 @@
 //
 // What a thief gets, by what was stolen:
 //
-//   - The database, or any backup of it: ciphertext, keyed hashes and pseudonyms. Equal
-//     identifiers are seen to be equal (the blind index is deterministic); nothing else.
+//   - The database, or any backup of it: no value, identifier, facet or evidence, but ciphertext,
+//     keyed hashes and pseudonyms. Equal identifiers are seen to be equal (the blind index is
+//     deterministic). What the ledger and the log say stands in clear beside the pseudonyms: who
+//     decided what about which purpose and when; which client asked, for what, and when. And of those about whom
+//     a decision was taken its input, for replay: law, country, age band, consent,
+//     restriction, objection and opt-out signals. Whoever knows a person's pseudonym otherwise
+//     learns these of them.
 //   - Vault's storage without its unseal keys: nothing; it is encrypted by Vault.
 //   - The KV records, read through Vault, without the right to decrypt: wrapped pages,
 //     whose size tells how many subjects of a page were erased.
