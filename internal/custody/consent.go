@@ -46,6 +46,10 @@ type Recorded struct {
 	Receipt    string   `json:"receipt,omitempty" doc:"The signed receipt, a compact JWS. Left out when the keyring was away while permission was taken back; GET /v1/receipts/{id} gives it later."`
 }
 
+// earliestConsent is before anything that a consent could be recorded of here: a time before it is one that was
+// never set, or in another unit.
+var earliestConsent = time.Unix(0, 0)
+
 // clockSkew is how far ahead of this machine's clock a recorded consent may be dated.
 const clockSkew = time.Minute
 
@@ -97,6 +101,9 @@ func checkConsent(c *Consent, at time.Time) (occurred time.Time, err error) {
 	}
 	if occurred.After(at.Add(clockSkew)) {
 		return at, privacy.Invalid("consent_in_future", "occurred_at lies in the future")
+	}
+	if occurred.Before(earliestConsent) {
+		return at, privacy.Invalid("consent_too_early", "occurred_at lies before 1970; is it in the right unit?")
 	}
 	if !c.ExpiresAt.IsZero() && (c.Action != privacy.ActionGrant || !c.ExpiresAt.After(occurred)) {
 		return at, privacy.Invalid("invalid_expiry", "expires_at belongs to a grant and lies after occurred_at")

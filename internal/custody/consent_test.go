@@ -66,6 +66,7 @@ func TestConsentRefusesWhatCannotBe(t *testing.T) {
 		"unknown_purpose":   {Purpose: "no.such", Action: privacy.ActionGrant},
 		"unknown_action":    {Purpose: marketing, Action: "maybe"},
 		"unknown_giver":     {Purpose: marketing, Action: privacy.ActionGrant, By: "neighbour"},
+		"consent_too_early": {Purpose: marketing, Action: privacy.ActionGrant, OccurredAt: time.Unix(-1, 0)},
 		"consent_in_future": {Purpose: marketing, Action: privacy.ActionGrant, OccurredAt: now.Add(time.Hour)},
 		"invalid_expiry":    {Purpose: marketing, Action: privacy.ActionWithdraw, ExpiresAt: now.Add(time.Hour)},
 	} {

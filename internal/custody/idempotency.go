@@ -16,6 +16,7 @@ import (
 // Idempotency-Key and the request it came with. The zero Once asks for nothing.
 type Once struct {
 	Client    privacy.ClientID
+	Subject   privacy.SubjectID // who calls for themselves: people who use one application do not share keys
 	Key       string
 	Operation string
 	Request   []byte // the request as sent; only a keyed hash of it is kept
@@ -69,7 +70,11 @@ func (s *Service) idempotencyKey(once Once) *store.IdempotencyKey {
 		return nil
 	}
 	// Callers make keys up from what they have at hand, an email address for instance: only a keyed hash is kept.
-	name := s.keyring.Fingerprint([]byte("key\n" + once.Key))
+	owner := ""
+	if !once.Subject.IsZero() {
+		owner = once.Subject.String() + "\n"
+	}
+	name := s.keyring.Fingerprint([]byte("key\n" + owner + once.Key)) // keys hold no line ends
 	return &store.IdempotencyKey{Client: once.Client, Key: hex.EncodeToString(name[:]), Fingerprint: s.keyring.Fingerprint(append([]byte(once.Operation+"\n"), once.Request...))}
 }
 

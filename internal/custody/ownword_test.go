@@ -44,3 +44,23 @@ func TestOwnWordIsOwn(t *testing.T) {
 	_, err = take(self, custody.Consent{Action: privacy.ActionGrant, Method: "tcf"})
 	wantCode(t, err, privacy.KindInvalid, "not_a_signal")
 }
+
+// People who use one application may choose the same key.
+func TestIdempotencyKeysAreAPersonsOwn(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	take := func(id privacy.SubjectID) custody.Recorded {
+		t.Helper()
+		self := custody.Caller{Caller: privacy.Caller{Client: "self-service", Roles: []privacy.Role{privacy.RoleSubject}, Subject: id}, Request: "q3"}
+		once := custody.Once{Client: self.Client, Subject: id, Key: "1", Operation: "consents-record", Request: []byte("{}")}
+		recorded, err := v.TakeConsent(t.Context(), self, custody.SubjectRef{ID: id}, custody.Consent{Purpose: marketing, Action: privacy.ActionWithdraw}, once)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return recorded
+	}
+	ada, bob := v.put("ada@example.com", nil), v.put("bob@example.com", nil)
+	if first, second := take(ada), take(bob); first.Subject != ada || second.Subject != bob || first.ID != take(ada).ID {
+		t.Errorf("got %+v and %+v", first, second)
+	}
+}
