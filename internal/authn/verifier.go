@@ -75,6 +75,7 @@ func New(ctx context.Context, config Config, now func() time.Time) (*Verifier, e
 			jwt.WithIssuer(config.Issuer),
 			jwt.WithAudience(config.Audience),
 			jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(), // not in the future
 			jwt.WithStrictDecoding(),
 			jwt.WithLeeway(config.Leeway),
 			jwt.WithTimeFunc(now),
@@ -180,6 +181,7 @@ func refusal(err error) error {
 		{jwt.ErrTokenSignatureInvalid, errInvalid},
 		{jwt.ErrTokenExpired, errExpired},
 		{jwt.ErrTokenNotValidYet, errNotYetValid},
+		{jwt.ErrTokenUsedBeforeIssued, errNotYetValid},
 		{jwt.ErrTokenInvalidIssuer, errWrongIssuer},
 		{jwt.ErrTokenInvalidAudience, errWrongAudience},
 		{jwt.ErrTokenRequiredClaimMissing, errClaimMissing},
