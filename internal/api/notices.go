@@ -59,7 +59,7 @@ type noticePublishInput struct {
 
 func (a *API) noticeRoutes() {
 	register(a, huma.Operation{OperationID: "notices-list", Method: http.MethodGet, Path: "/v1/notices", Tags: []string{"notices"},
-		Summary: "Every notice", Description: "The newest published version of each, and all drafts."}, nobody, a.listNotices)
+		Summary: "Every notice", Description: "The newest published version of each, and, for those who may see drafts of policies, all drafts."}, nobody, a.listNotices)
 	register(a, huma.Operation{OperationID: "notices-versions", Method: http.MethodGet, Path: "/v1/notices/{id}/versions", Tags: []string{"notices"},
 		Summary: "The versions of a notice, newest first", Errors: []int{http.StatusNotFound}}, nobody, a.noticeVersions)
 	register(a, huma.Operation{OperationID: "notices-get", Method: http.MethodGet, Path: "/v1/notices/{id}/versions/{version}", Tags: []string{"notices"},
@@ -70,18 +70,27 @@ func (a *API) noticeRoutes() {
 		Summary: "Publish a draft", Description: "From then on the version never changes, and consents can refer to it.", Errors: []int{http.StatusNotFound, http.StatusConflict}}, nobody, a.publishNotice)
 }
 
-func (a *API) listNotices(ctx context.Context, _ custody.Caller, _ *struct{}) (*noticesOutput, error) {
-	return noticeList(a.service.Notices(ctx))
+func (a *API) listNotices(ctx context.Context, caller custody.Caller, _ *struct{}) (*noticesOutput, error) {
+	return a.noticeList(ctx, caller)(a.service.Notices(ctx))
 }
 
-func (a *API) noticeVersions(ctx context.Context, _ custody.Caller, input *struct {
+// seesDrafts reports whether a caller may see what is not published yet: those who may see the drafts of policies.
+func (a *API) seesDrafts(ctx context.Context, caller custody.Caller) bool {
+	return a.service.Authorise(ctx, caller.Caller, "policy-drafts-get", privacy.SubjectID{}) == nil
+}
+
+func (a *API) noticeVersions(ctx context.Context, caller custody.Caller, input *struct {
 	ID string `path:"id" maxLength:"63"`
 }) (*noticesOutput, error) {
-	return noticeList(a.service.NoticeVersions(ctx, input.ID))
+	return a.noticeList(ctx, caller)(a.service.NoticeVersions(ctx, input.ID))
 }
 
-func (a *API) getNotice(ctx context.Context, _ custody.Caller, input *NoticePath) (*noticeOutput, error) {
-	return noticeAnswer(a.service.NoticeVersion(ctx, input.ref()))
+func (a *API) getNotice(ctx context.Context, caller custody.Caller, input *NoticePath) (*noticeOutput, error) {
+	notice, err := a.service.NoticeVersion(ctx, input.ref())
+	if err == nil && !notice.Published() && !a.seesDrafts(ctx, caller) {
+		err = privacy.NotFound("notice_not_found", "there is no such version of that notice")
+	}
+	return noticeAnswer(notice, err)
 }
 
 func (a *API) writeNotice(ctx context.Context, caller custody.Caller, input *noticeWriteInput) (*noticeOutput, error) {
@@ -92,16 +101,22 @@ func (a *API) publishNotice(ctx context.Context, caller custody.Caller, input *n
 	return noticeAnswer(a.service.PublishNotice(ctx, caller, input.ref(), input.Body.Edit, timeOf(input.Body.ValidFrom)))
 }
 
-func noticeList(notices []custody.Notice, err error) (*noticesOutput, error) {
-	if err != nil {
-		return nil, err
+// noticeList lists notices for a caller, drafts only for those who may see them.
+func (a *API) noticeList(ctx context.Context, caller custody.Caller) func([]custody.Notice, error) (*noticesOutput, error) {
+	return func(notices []custody.Notice, err error) (*noticesOutput, error) {
+		if err != nil {
+			return nil, err
+		}
+		drafts := a.seesDrafts(ctx, caller)
+		output := &noticesOutput{}
+		output.Body.Notices = make([]Notice, 0, len(notices))
+		for i := range notices {
+			if drafts || notices[i].Published() {
+				output.Body.Notices = append(output.Body.Notices, noticeBody(&notices[i]))
+			}
+		}
+		return output, nil
 	}
-	output := &noticesOutput{}
-	output.Body.Notices = make([]Notice, len(notices))
-	for i := range notices {
-		output.Body.Notices[i] = noticeBody(&notices[i])
-	}
-	return output, nil
 }
 
 func noticeAnswer(notice custody.Notice, err error) (*noticeOutput, error) {

@@ -103,7 +103,7 @@ type Idempotent struct {
 }
 
 func (i *Idempotent) once(caller custody.Caller, operation string) custody.Once {
-	return custody.Once{Client: caller.Client, Key: i.IdempotencyKey, Operation: operation, Request: i.RawBody}
+	return custody.Once{Client: caller.Client, Subject: caller.Subject, Key: i.IdempotencyKey, Operation: operation, Request: i.RawBody}
 }
 
 // SubjectStored says which subject a profile became.
