@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/store"
 )
 
 // placement says where each table lives once Citus distributes the schema, by the column that it is
@@ -164,5 +166,21 @@ func TestSchemaHasNothingCitusRefuses(t *testing.T) {
 	for _, name := range db.strings(`SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
 		AND NOT EXISTS (SELECT FROM pg_sequence WHERE seqrelid = pg_class.oid AND seqtypid = 'bigint'::regtype) AND relname NOT LIKE 'goose%'`) {
 		t.Errorf("sequence %s is not of bigint", name)
+	}
+}
+
+// Whatever is sealed under a subject's key is deleted when they are erased: whoever adds a table with something sealed adds it to
+// those that an erasure empties.
+func TestSchemaEmptiesWhatIsSealed(t *testing.T) {
+	t.Parallel()
+	sealed := setup(t).strings(`SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		WHERE a.attname = 'sealed' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`)
+	for _, table := range sealed {
+		if !slices.Contains(store.PersonalTables(), table) {
+			t.Errorf("%s holds something sealed, and no erasure empties it", table)
+		}
+	}
+	if len(sealed) != len(store.PersonalTables()) {
+		t.Errorf("sealed is %v", sealed)
 	}
 }
