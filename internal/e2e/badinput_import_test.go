@@ -204,7 +204,7 @@ func TestBadInputImportBreaksOff(t *testing.T) {
 	var whole bool
 	err = v.connect().QueryRow(t.Context(), `SELECT (SELECT count(*) FROM subject) >= 500 AND (SELECT count(*) FROM attribute_value) = 2 * (SELECT count(*) FROM subject)
 		AND (SELECT count(*) FROM subject_identifier) = (SELECT count(*) FROM subject) AND (SELECT count(*) FROM identifier) = (SELECT count(*) FROM subject)
-		AND (SELECT count(*) FROM audit_entry WHERE subject_id IS NOT NULL) = (SELECT count(*) FROM subject)`).Scan(&whole)
+		AND (SELECT count(*) FROM audit_trail WHERE subject_id IS NOT NULL) = (SELECT count(*) FROM subject)`).Scan(&whole)
 	if err != nil || !whole {
 		t.Errorf("something was half written: %s, %v", v.rows(t), err)
 	}

@@ -48,9 +48,9 @@ func (s *Store) ReceiptPage(ctx context.Context, id privacy.SubjectID, after, to
 	return receipts, wrap(err, "read receipts")
 }
 
-// EntriesOn lists the audit entries of a subject that name one of the objects, oldest first.
+// EntriesOn lists the audit entries of a subject that name one of the objects, oldest first. Entries in runs name none.
 func (s *Store) EntriesOn(ctx context.Context, id privacy.SubjectID, objects []string) ([]audit.Entry, error) {
-	rows, err := s.pool.Query(ctx, selectEntries+` WHERE subject_id = $1 AND object COLLATE "C" = ANY($2) ORDER BY batch_id, id`, [16]byte(id), objects)
+	rows, err := s.pool.Query(ctx, `SELECT `+entryColumnNames+` FROM audit_entry WHERE subject_id = $1 AND object COLLATE "C" = ANY($2) ORDER BY batch_id, id`, [16]byte(id), objects)
 	if err != nil {
 		return nil, wrap(err, "list audit entries")
 	}
