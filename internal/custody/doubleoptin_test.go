@@ -57,7 +57,7 @@ func TestImportWritesToNobody(t *testing.T) {
 		line(1, func(c *custody.Consent) { c.Method, c.Evidence = "double_opt_in", evidence }),
 		line(2, func(c *custody.Consent) { c.Method = "double_opt_in" }),
 		line(3, func(c *custody.Consent) { c.Method, c.Evidence = "checkbox", evidence }),
-		line(4, func(c *custody.Consent) {}),
+		line(4, func(*custody.Consent) {}),
 		line(5, func(c *custody.Consent) { c.Confirm = "email" }),
 		line(6, func(c *custody.Consent) { c.Action = privacy.ActionWithdraw }),
 		line(7, func(c *custody.Consent) { c.Purpose = "sales.outreach" }),

@@ -13,6 +13,7 @@ import (
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/demo"
+	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
@@ -25,6 +26,12 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 // newService is a vault on an empty database, with its own keyring.
 func newService(t testing.TB) *custody.Service {
+	t.Helper()
+	service, _ := newServices(t)
+	return service
+}
+
+func newServices(t testing.TB) (*custody.Service, *governance.Service) {
 	t.Helper()
 	url := testenv.Template(t, migrationsKey(t), func(url string) error { return store.Migrate(t.Context(), url) })
 	rows, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 12})
@@ -45,12 +52,13 @@ func newService(t testing.TB) *custody.Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := custody.New(custody.Config{Store: rows, Keyring: keys, Policy: policy.NewEngine(), Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	engine := policy.NewEngine()
+	service := custody.New(custody.Config{Store: rows, Keyring: keys, Policy: engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	t.Cleanup(service.Close)
 	if _, err := service.PublishDefault(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return service
+	return service, governance.New(governance.Config{Custody: service, Store: rows, Policy: engine})
 }
 
 // migrationsKey changes with the schema.
@@ -134,11 +142,11 @@ func TestLoadStoresPeopleAndTheirConsents(t *testing.T) {
 
 // Who is asked for a consent by the built-in policy is shown the notice that the policy names.
 func TestNoticesAreThoseOfThePolicy(t *testing.T) {
-	service := newService(t)
+	service, governed := newServices(t)
 	if _, err := demo.Load(t.Context(), service, demo.People(2, seed, time.Now()), nil); err != nil {
 		t.Fatal(err)
 	}
-	record, err := service.RecordsOfProcessing(t.Context(), time.Time{})
+	record, err := governed.RecordsOfProcessing(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

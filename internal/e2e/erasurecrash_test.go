@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -116,7 +115,7 @@ func TestDoomedProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.Open(t.Context(), node.Config{DatabaseURL: order.Database, Keyring: keys, Authn: order.Authn, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Reach: func(point string) {
+	n, err := node.Open(t.Context(), node.Config{DatabaseURL: order.Database, Keyring: keys, Authn: order.Authn, Log: slog.New(slog.DiscardHandler), Reach: func(point string) {
 		if point == order.Point {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
