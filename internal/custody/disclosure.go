@@ -254,8 +254,12 @@ func (r *releasePart) openAll() ([]Disclosure, error) {
 // notGranted is the answer about everybody, known or not, to a client that may not ask for the purpose: who is known is
 // told to nobody who has no business with them. What was decided stands in the log.
 func (r *releasePart) notGranted() (d Disclosure) {
+	reason := privacy.ReasonPurposeNotGranted
+	if !r.service.policy.SaysGrants(r.revision) {
+		reason = privacy.ReasonPolicyError
+	}
 	for _, name := range r.asked.names {
-		d.Withheld = append(d.Withheld, Withheld{name, privacy.ReasonPurposeNotGranted})
+		d.Withheld = append(d.Withheld, Withheld{name, reason})
 	}
 	return d
 }

@@ -75,8 +75,9 @@ func (s Sandbox) gaveUp(ctx context.Context, err error) bool {
 	if !errors.As(err, &ended) {
 		return false
 	}
-	const fatal = 2 // of Go's runtime
-	return ended.ExitCode() == childTooMuch || ended.ExitCode() == fatal || killed(ended)
+	const failed = 1 // and it says why
+	// Who runs out of memory dies with a code of the runtime's own, or of the race detector's.
+	return ended.ExitCode() > failed || killed(ended)
 }
 
 // killed reports whether the kernel took the child's life, as it does where memory is short.

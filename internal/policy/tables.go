@@ -225,6 +225,12 @@ func (e *Engine) Granted(id privacy.RevisionID, client privacy.ClientID, purpose
 	return slices.Contains(ready.tables.granted[client], purpose)
 }
 
+// SaysGrants reports whether the revision says at all which client may ask for what. One that is broken does not.
+func (e *Engine) SaysGrants(id privacy.RevisionID) bool {
+	ready, err := e.revision(id)
+	return err == nil && ready.tables.granted != nil
+}
+
 // GrantedPurposes lists the purposes that the client may ask for.
 func (e *Engine) GrantedPurposes(id privacy.RevisionID, client privacy.ClientID) []privacy.PurposeName {
 	ready, err := e.revision(id)

@@ -1,0 +1,24 @@
+package e2e_test
+
+// rightsProbes are requests to the operations about requests of customers and holds, by operation: one that is in order as far as
+// its role goes, and others that must not be told apart from it.
+func rightsProbes(id string) map[string][]probe {
+	const request = "/v1/requests/" + nobody
+	holds := "/v1/subjects/" + id + "/holds"
+	return map[string][]probe{
+		"requests-create":      {{"POST", "/v1/requests", `{"type":"access","subject":{"id":"` + id + `"}}`}},
+		"requests-list":        {{"GET", "/v1/requests", ""}, {"GET", "/v1/requests?cursor=x", ""}},
+		"requests-grounds":     {{"GET", "/v1/requests/grounds?regime=gdpr", ""}},
+		"requests-get":         {{"GET", request, ""}, {"GET", "/v1/requests/x", ""}},
+		"requests-certificate": {{"GET", request + "/certificate", ""}},
+		"requests-verify":      {{"POST", request + "/verify", `{"code":"12345678"}`}},
+		"requests-extend":      {{"POST", request + "/extend", `{"reason":"complexity"}`}},
+		"requests-reject":      {{"POST", request + "/reject", `{"ground":"x"}`}},
+		"requests-complete":    {{"POST", request + "/complete", "{}"}},
+		"me-requests-create":   {{"POST", "/v1/me/requests", `{"type":"access"}`}},
+		"me-requests-list":     {{"GET", "/v1/me/requests", ""}},
+		"holds-place":          {{"POST", holds, `{"ground":"legal_claims"}`}},
+		"holds-list":           {{"GET", holds, ""}},
+		"holds-release":        {{"POST", holds + "/" + nobody + "/release", "{}"}},
+	}
+}
