@@ -42,7 +42,7 @@ func TestBadInputVaultAway(t *testing.T) {
 			if err := json.Unmarshal(vaultCall(t, http.MethodPost, own.Addr(), own.RootToken(), "auth/token/create", object{"policies": []string{"root"}, "ttl": "1h"}), &issued); err != nil {
 				t.Fatal(err)
 			}
-			v := setupOn(t, testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) }), own.Addr(), own.RootToken())
+			v := setupOn(t, testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) }), own.Addr(), own.RootToken(), withoutSegments)
 			id, request := v.permitted("vault@example.com")
 			v.keys.Auth.Token, v.keys.Timeout = keyring.Secret(issued.Auth.Token), time.Second // of patience with one that is slow
 			second, url := v.start()                                                           // with no key page in memory

@@ -109,7 +109,7 @@ func (v *vault) publishModule(name, module string) {
 // Fail closed: without Vault nothing is opened, and without PostgreSQL nothing is decided.
 func TestLaw2WithoutVault(t *testing.T) {
 	own := testenv.OwnVault(t)
-	v := setupOn(t, testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) }), own.Addr(), own.RootToken())
+	v := setupOn(t, testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) }), own.Addr(), own.RootToken(), withoutSegments)
 	id, request := v.permitted("law2@example.com")
 	second, url := v.start() // with no key page in memory
 	if err := own.Seal(t.Context()); err != nil {

@@ -71,6 +71,9 @@ func (v *vault) start() (*node.Node, string) {
 	return n, server.URL
 }
 
+// withoutSegments is for nodes that are to have no key page in memory: an index would read what it needs of them.
+func withoutSegments(c *node.Config) { c.NoSegments = true }
+
 // open opens a node, which may fail.
 func (v *vault) open() (*node.Node, error) {
 	v.t.Helper()

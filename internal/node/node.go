@@ -47,6 +47,7 @@ type Config struct {
 	Controller  privacy.Controller // zero: the example
 	Confirming  custody.Confirming // zero: consents cannot be confirmed by message
 	Reach       func(point string) // see rights.Config
+	NoSegments  bool               // keep no index of segments: they are answered as while it is being built
 
 	// Try tries policies that nobody has approved; nil: in this process.
 	Try func(context.Context, policy.Revision) (policy.Report, error)
@@ -137,7 +138,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.jobs, err = n.Store.StartJobs(ctx, workers, c.Log); err != nil {
 		return nil, err
 	}
-	n.start(context.WithoutCancel(ctx))
+	n.start(context.WithoutCancel(ctx), !c.NoSegments)
 	return n, nil
 }
 
@@ -148,12 +149,14 @@ const answersKept = 24 * time.Hour
 const deliveriesKept = 30 * 24 * time.Hour
 
 // start runs what goes on beside requests, until Close.
-func (n *Node) start(ctx context.Context) {
+func (n *Node) start(ctx context.Context, segments bool) {
 	ctx, n.stop = context.WithCancel(ctx)
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
 	n.running.Go(func() { n.Service.RunRelay(ctx) })
 	n.running.Go(func() { n.Service.RunMessenger(ctx) })
-	n.running.Go(func() { n.Service.RunSegments(ctx) })
+	if segments {
+		n.running.Go(func() { n.Service.RunSegments(ctx) })
+	}
 	n.running.Go(func() { n.housekeep(ctx) })
 }
 
