@@ -8,7 +8,6 @@ import (
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
-	"github.com/consentry/consentry/internal/receipt"
 )
 
 const (
@@ -61,11 +60,7 @@ func (s policySource) bundle(ctx context.Context, name string) (policy.Revision,
 	if s.jwks == "" {
 		return policy.Revision{}, privacy.Invalid("no_keys", "name the key set of who signed the bundle with --jwks")
 	}
-	set, err := keySet(ctx, s.jwks)
-	if err != nil {
-		return policy.Revision{}, err
-	}
-	keys, err := receipt.ParseKeys(set)
+	keys, err := keysFrom(ctx, s.jwks)
 	if err != nil {
 		return policy.Revision{}, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -57,10 +56,7 @@ func (c *proofVerifyCommand) Run(ctx context.Context, io stdio) error {
 // printProof prints a line for each check, and one for each fault.
 func printProof(w io.Writer, report *proofpack.Report, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(report)
+		return printJSON(w, report)
 	}
 	for _, check := range report.Checks {
 		switch {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,11 +35,7 @@ func (c *receiptVerifyCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	set, err := keySet(ctx, c.JWKS)
-	if err != nil {
-		return err
-	}
-	keys, err := receipt.ParseKeys(set)
+	keys, err := keysFrom(ctx, c.JWKS)
 	if err != nil {
 		return err
 	}
@@ -49,10 +44,7 @@ func (c *receiptVerifyCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if c.JSON {
-		encoder := json.NewEncoder(io.out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(r)
+		return printJSON(io.out, r)
 	}
 	_, err = fmt.Fprintf(io.out, "the receipt is what %s signed\nrecord   %s\nsubject  %s\npurpose  %s (%s)\nstate    %s\nat       %s\n",
 		r.PIIControllers[0].PIIController, r.ConsentReceiptID, r.PIIPrincipalID, r.Record.Purpose, r.Services[0].Purposes[0].Purpose, r.Record.Event.State, r.Record.Event.Time.Format(time.RFC3339))
@@ -74,6 +66,15 @@ func readInput(name string) ([]byte, error) {
 		return nil, privacy.Invalid("unreadable_file", "the file cannot be read")
 	}
 	return text, nil
+}
+
+// keysFrom gives the keys of a key set, from a file or an address.
+func keysFrom(ctx context.Context, from string) (receipt.Keys, error) {
+	set, err := keySet(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return receipt.ParseKeys(set)
 }
 
 // keySet reads a key set from a file or fetches it.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/consentry/consentry/internal/receipt"
 	"github.com/consentry/consentry/internal/rights"
 )
 
@@ -27,11 +26,7 @@ func (c *rightsVerifyCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	set, err := keySet(ctx, c.JWKS)
-	if err != nil {
-		return err
-	}
-	keys, err := receipt.ParseKeys(set)
+	keys, err := keysFrom(ctx, c.JWKS)
 	if err != nil {
 		return err
 	}
@@ -40,10 +35,7 @@ func (c *rightsVerifyCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if c.JSON {
-		encoder := json.NewEncoder(io.out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(certificate)
+		return printJSON(io.out, certificate)
 	}
 	_, err = fmt.Fprintf(io.out, "the certificate is what %s signed, and the audit log has the erasure\nrequest   %s\nsubject   %s\nstopped   %s\nkey gone  %s, page %d from version %d on\ndeleted   %s: %d attributes, %d identifiers\ntold      %d processors, all of whom have acknowledged\n",
 		certificate.Controller, certificate.Request, certificate.Subject, certificate.StoppedAt.Format(time.RFC3339), certificate.KeyErasedAt.Format(time.RFC3339), certificate.Key.Page, certificate.Key.Version,

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// inParallel does a piece of work for every index, on all processors.
-func inParallel(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
+// InParallel does a piece of work for every index, on all processors. The first error ends the rest.
+func InParallel(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range n {

@@ -43,7 +43,7 @@ func ask[T any](ctx context.Context, a *groupAsker, question func(*segment.Index
 		}
 		codes := a.view.index.Undecided(a.permission)
 		permits := make([]bool, len(codes))
-		err := inParallel(ctx, len(codes), func(ctx context.Context, i int) (err error) {
+		err := InParallel(ctx, len(codes), func(ctx context.Context, i int) (err error) {
 			permits[i], err = a.permits(ctx, codes[i])
 			return err
 		})

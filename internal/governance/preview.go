@@ -213,7 +213,7 @@ func (p *preview) population(ctx context.Context, everybody *custody.Census, min
 	if err != nil {
 		return result, err
 	}
-	err = inParallel(ctx, len(changes), func(ctx context.Context, i int) (err error) {
+	err = custody.InParallel(ctx, len(changes), func(ctx context.Context, i int) (err error) {
 		changes[i], err = p.changesFor(ctx, everybody.States[i], pairs[everybody.States[i].Purpose])
 		return err
 	})

@@ -3,11 +3,8 @@ package governance
 import (
 	"context"
 	"encoding/json"
-	"runtime"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
@@ -104,7 +101,7 @@ func (p *preview) recorded(ctx context.Context, since time.Time, minimum int) (*
 		}
 	}
 	changes := make([][]change, len(decisions))
-	err := inParallel(ctx, len(decisions), func(ctx context.Context, i int) (err error) {
+	err := custody.InParallel(ctx, len(decisions), func(ctx context.Context, i int) (err error) {
 		changes[i], err = p.decideAgain(ctx, decisions[i].Decision)
 		return err
 	})
@@ -165,16 +162,6 @@ func (p *preview) decideAgain(ctx context.Context, decision audit.Decision) ([]c
 		return nil, err
 	}
 	return outcomesDiffer(input.Caller.Client, input.Purpose, input.Attributes, before, after.Outcome), nil
-}
-
-// inParallel does a piece of work for every index, on all processors.
-func inParallel(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range n {
-		group.Go(func() error { return work(ctx, i) })
-	}
-	return group.Wait()
 }
 
 // previewSpan is the span of recorded decisions that a preview looks back over.

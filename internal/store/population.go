@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -42,23 +40,8 @@ func (s *Store) SubjectRanges(ctx context.Context) iter.Seq2[SubjectRange, error
 
 // Population reads the people of a range, each by one statement's snapshot. What it lends is good until the next is asked for.
 func (s *Store) Population(ctx context.Context, in SubjectRange) iter.Seq2[*Person, error] {
-	return func(yield func(*Person, error) bool) {
-		rows, err := s.pool.Query(ctx, selectPopulation, [16]byte(in.After), [16]byte(in.To))
-		if err != nil {
-			yield(nil, wrap(err, "read the population"))
-			return
-		}
-		defer rows.Close()
-		reader := populationReader{rows: rows}
-		for reader.next() {
-			if !yield(&reader.person, nil) {
-				return
-			}
-		}
-		if err := wrap(reader.err, "read the population"); err != nil {
-			yield(nil, err)
-		}
-	}
+	return readPeople(ctx, s, "read the population", selectPopulation, []any{[16]byte(in.After), [16]byte(in.To)},
+		func(p *Person) (*Person, func([][]byte)) { return p, nil })
 }
 
 // A subject's rows come one after the other: one for each purpose, or a single one without. The columns stand where
@@ -71,52 +54,3 @@ const selectPopulation = `
 	ORDER BY s.subject_id`
 
 const colPurpose = colAttribute
-
-// populationReader gathers the rows of each person.
-type populationReader struct {
-	rows   pgx.Rows
-	person Person
-	ahead  bool // the current row is of the next person
-	err    error
-}
-
-// next moves on to another person.
-func (r *populationReader) next() bool {
-	if !r.ahead && !r.rows.Next() {
-		r.err = r.rows.Err()
-		return false
-	}
-	r.ahead = false
-	if r.err = r.begin(r.rows.RawValues()); r.err != nil {
-		return false
-	}
-	for {
-		if r.err = r.consent(r.rows.RawValues()); r.err != nil {
-			return false
-		}
-		if !r.rows.Next() {
-			r.err = r.rows.Err()
-			return r.err == nil
-		}
-		if privacy.SubjectID(r.rows.RawValues()[colSubject]) != r.person.Subject.ID {
-			r.ahead = true
-			return true
-		}
-	}
-}
-
-func (r *populationReader) begin(row [][]byte) (err error) {
-	r.person.Consents = r.person.Consents[:0]
-	r.person.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])),
-		Version: uint32(rawInt64(row[colVersion])), State: append(r.person.Subject.State[:0], row[colSealed]...)} //nolint:gosec // bounded by a check constraint
-	r.person.Subject.Standing, err = readStanding(row[colStanding])
-	return err
-}
-
-func (r *populationReader) consent(row [][]byte) error {
-	if row[colPurpose] == nil {
-		return nil
-	}
-	r.person.Consents = append(r.person.Consents, ConsentState{Purpose: privacy.PurposeName(row[colPurpose])})
-	return readConsent(r.rows, row, &r.person.Consents[len(r.person.Consents)-1])
-}

@@ -94,9 +94,6 @@ func scanRelease(row pgx.CollectableRow) (r Release, err error) {
 
 // AppendRelease puts an answer on record, and so spends what it costs.
 func (t *Tx) AppendRelease(ctx context.Context, r *Release) error {
-	if _, err := t.tx.Exec(ctx, twoPhase); err != nil { // its audit entry is written beside
-		return wrap(err, "write a release")
-	}
 	_, err := t.tx.Exec(ctx, `
 		INSERT INTO release (release_id, client, purpose, window_start, kind, question, segment_id, segment_version, revision_id, epsilon_milli, data_version, valid_until, answer, released_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, 0), $9, $10, $11, $12, $13, $14)`,

@@ -53,9 +53,6 @@ func scanSegment(row pgx.CollectableRow) (s Segment, err error) {
 
 // PutSegment adds a version of a segment. KindConflict when there is one of that number already, KindNotFound when there is none that it could follow.
 func (t *Tx) PutSegment(ctx context.Context, s Segment) error {
-	if _, err := t.tx.Exec(ctx, twoPhase); err != nil { // its audit entry is written beside
-		return wrap(err, "write a segment")
-	}
 	tag, err := t.tx.Exec(ctx, `INSERT INTO segment (`+segmentColumns+`)
 		SELECT $1, $2, $3, $4, $5, $6, $7 WHERE $2 = 1 OR EXISTS (SELECT FROM segment WHERE segment_id = $1 AND version = $2 - 1)
 		ON CONFLICT DO NOTHING`, [16]byte(s.ID), s.Version, s.Name, s.Description, s.Predicate, s.By, s.At)
@@ -102,9 +99,6 @@ type Activation struct {
 
 // PutActivation keeps an activation.
 func (t *Tx) PutActivation(ctx context.Context, a Activation) error {
-	if _, err := t.tx.Exec(ctx, twoPhase); err != nil { // the same
-		return wrap(err, "write an activation")
-	}
 	_, err := t.tx.Exec(ctx, `INSERT INTO activation (activation_id, segment_id, segment_version, client, purpose, attributes, started_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		a.ID, [16]byte(a.Segment), a.Version, a.Client, a.Purpose, a.Attributes, a.At)
 	return wrap(err, "write an activation")
