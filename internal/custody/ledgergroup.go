@@ -194,9 +194,12 @@ func (g *ledgerGroups) writeGroup(ctx context.Context, group []*waitingRecord) m
 	return answers
 }
 
-// writeAlone writes one record, and waits for whoever holds its subject.
+// writeAlone writes one record, and waits for whoever holds its subject. One that was found to be prepared under a revision
+// no longer in force is to be prepared again first.
 func (g *ledgerGroups) writeAlone(ctx context.Context, r *recording) error {
-	r.moved = false
+	if r.moved {
+		return errNotYet
+	}
 	return g.service.withKeys(ctx, func() error {
 		return g.service.store.WriteLedger(ctx, r.question, func(head *store.LedgerHead, w *store.Writes) error {
 			at := g.service.instant()
