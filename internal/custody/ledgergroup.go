@@ -138,15 +138,13 @@ func (g *ledgerGroups) gather(first *waitingRecord) []*waitingRecord {
 
 // sign signs the receipts of a group, and answers those that cannot do without one. It gives the others.
 func (g *ledgerGroups) sign(ctx context.Context, group []*waitingRecord) (signed []*waitingRecord) {
-	payloads := column(group, func(r *waitingRecord) string { return r.payload })
-	jws, err := g.service.signer.signAll(ctx, receipt.MediaType, payloads)
+	jws, err := g.service.signer.signAll(ctx, receipt.MediaType, column(group, func(r *waitingRecord) string { return r.payload }))
 	for i, r := range group {
-		switch {
-		case err == nil:
-			r.receipt = jws[i]
-		case receiptMayWait(r.prepared.Action, err):
-			r.receipt = ""
-		default:
+		own := ""
+		if err == nil {
+			own = jws[i]
+		}
+		if err := r.receive(own, err); err != nil {
 			r.done <- err
 			continue
 		}
@@ -199,6 +197,11 @@ func (g *ledgerGroups) writeGroup(ctx context.Context, group []*waitingRecord) m
 func (g *ledgerGroups) writeAlone(ctx context.Context, r *recording) error {
 	if r.moved {
 		return errNotYet
+	}
+	if !r.asked {
+		if err := r.receive(g.service.sign(ctx, r.payload)); err != nil {
+			return err
+		}
 	}
 	return g.service.withKeys(ctx, func() error {
 		return g.service.store.WriteLedger(ctx, r.question, func(head *store.LedgerHead, w *store.Writes) error {

@@ -65,6 +65,27 @@ func TestConsentsDoNotWaitForSomebodyElsesLock(t *testing.T) {
 	}
 }
 
+// Several records of one person at once are written one by one, each with its receipt.
+func TestConsentsOfOnePersonAtOnceHaveReceipts(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	id := v.many(1)[0]
+	var calls sync.WaitGroup
+	for n := range 64 {
+		action := []privacy.ConsentAction{privacy.ActionGrant, privacy.ActionDeny, privacy.ActionWithdraw}[n%3]
+		calls.Go(func() {
+			recorded, err := v.RecordConsent(t.Context(), steward, custody.SubjectRef{ID: id}, custody.Consent{Purpose: marketing, Action: action}, custody.Once{})
+			if err != nil || recorded.Receipt == "" {
+				t.Errorf("receipt %q, %v", recorded.Receipt, err)
+			}
+		})
+	}
+	calls.Wait()
+	if without := v.count(`SELECT count(*) FROM consent_record r WHERE NOT EXISTS (SELECT FROM consent_receipt c WHERE c.subject_id = r.subject_id AND c.record_id = r.record_id)`); without != 0 {
+		t.Errorf("%d records have no receipt", without)
+	}
+}
+
 // What cannot be written fails by itself: nobody in its group is told of a failure that is not theirs, and nobody is recorded twice.
 func TestConsentsOfAGroupDoNotShareTheirFate(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,7 @@ type recording struct {
 	purpose  policy.Purpose // zero when the revision does not know it
 	known    bool           // what the consent is about
 	payload  string         // of the receipt
+	asked    bool           // the keyring was, to sign the receipt
 	receipt  string         // signed; "" when the keyring is away
 	pending  *pending       // nil: nothing is to be confirmed
 	moved    bool           // another revision is in force by now
@@ -87,7 +88,7 @@ func (s *Service) lastRevision() privacy.RevisionID {
 // receipt says.
 func (r *recording) prepare(ctx context.Context) (err error) {
 	s := r.service
-	r.moved = false
+	r.moved, r.asked, r.receipt = false, false, ""
 	if r.revision == "" {
 		r.revision, err = s.revision(ctx)
 	} else {
@@ -313,5 +314,14 @@ func (s *Service) mayGive(ctx context.Context, key *keyring.Subject, head *store
 	case refusal != "":
 		return privacy.Invalid(string(refusal), "the policy in force does not let this consent be recorded")
 	}
+	return nil
+}
+
+// receive takes the signed receipt, or that there is none, which not every record can do without.
+func (r *recording) receive(jws string, err error) error {
+	if err != nil && !receiptMayWait(r.prepared.Action, err) {
+		return err
+	}
+	r.asked, r.receipt = true, jws
 	return nil
 }
