@@ -39,6 +39,7 @@ e2e: packages vault $(SERVERS) ## only the whole-path scenarios
 bench: packages vault ## the benchmarks, as ratios against their floors; writes bench.json
 	GOGC=400 $(GO) test -run '^$$' -bench Ratios -benchtime 1x -timeout 60m ./internal/e2e/
 	$(GO) test -run '^$$' -bench Direct -benchtime 3x -timeout 30m ./internal/importer/
+	$(GO) test -run '^$$' -bench SegmentsExact -benchtime 1x -timeout 60m ./internal/custody/
 	$(GO) test -run '^$$' -bench TenMillion -benchtime 1x -timeout 30m ./internal/segment/
 
 # The linter's cache remembers file names of the checkout that filled it, so each checkout has its own.

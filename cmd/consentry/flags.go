@@ -67,6 +67,8 @@ type serviceFlags struct {
 
 	TraceURL string `help:"OTLP over HTTP endpoint for traces; none by default." env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL"`
 
+	NoSegments bool `help:"Keep no index of segments on this node, nor the memory it takes; questions about segments are for another."`
+
 	WebhookPrivate bool `help:"Send events to processors on private and loopback addresses too, not on public ones alone."`
 }
 

@@ -44,7 +44,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio, log *slog.Logger) erro
 func serve(ctx context.Context, config node.Config, flags serviceFlags, keys *keyring.Keyring, log *slog.Logger, ready func(url string)) error {
 	config.Keyring, config.Log, config.Version = keys, log, version()
 	config.Origin, config.PerSecond, config.Proxies, config.TraceURL = flags.Origin, flags.RateLimit, flags.TrustedProxies, flags.TraceURL
-	config.Webhooks.Private = flags.WebhookPrivate
+	config.Webhooks.Private, config.NoSegments = flags.WebhookPrivate, flags.NoSegments
 	sandbox, err := trials()
 	if err != nil {
 		return errors.Join(err, keys.Close())

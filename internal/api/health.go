@@ -15,7 +15,7 @@ import (
 type healthOutput struct {
 	Body struct {
 		Status   string                   `json:"status" example:"ok"`
-		Segments *custody.SegmentProgress `json:"segments,omitempty" doc:"How far this node's index of segments is. Until it is ready, segments are answered with 503; all else works."`
+		Segments *custody.SegmentProgress `json:"segments,omitempty" doc:"How far this node's index of segments is. Until it is ready, segments are answered with 503; all else works. Not there on a node that keeps none."`
 	}
 }
 
@@ -39,8 +39,7 @@ func (a *API) healthRoutes() {
 		}
 		output := &healthOutput{}
 		output.Body.Status = "ready"
-		progress := a.service.SegmentProgress()
-		output.Body.Segments = &progress
+		output.Body.Segments = a.service.SegmentProgress()
 		return output, nil
 	})
 }

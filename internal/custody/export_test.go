@@ -3,6 +3,9 @@ package custody
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/keyring"
@@ -46,37 +49,39 @@ type truePerson struct {
 
 // NewTruth reads everybody.
 func (s *Service) NewTruth(ctx context.Context, ids []privacy.SubjectID) (*Truth, error) {
-	truth, at := &Truth{service: s}, s.instant()
-	for _, id := range ids {
-		_, snapshots, err := s.store.ReadForDisclosure(ctx, "", s.facetSources(), []privacy.SubjectID{id}, at)
-		if err != nil {
-			return nil, err
-		}
-		snapshot := &snapshots[0]
-		key, err := s.keyring.Subject(ctx, id, snapshot.Subject.Slot)
-		if err != nil {
-			return nil, err
-		}
-		p := truePerson{standing: snapshot.Subject.Standing, facets: make(map[segment.FacetName]string)}
-		if p.state, err = openState(key, &snapshot.Subject); err != nil {
-			return nil, err
-		}
-		if p.consents, err = s.store.ConsentStates(ctx, id); err != nil {
-			return nil, err
-		}
-		for _, facet := range s.catalogue.Facets() {
-			steps := facet.Steps(func(attribute privacy.AttributeID) (held catalogue.HeldValue, ok bool) {
-				sealed, ok := snapshot.Value(attribute)
-				if ok {
-					held.Value, err = key.Open(keyring.KindAttribute, attribute, sealed.Version, sealed.Sealed)
-				}
-				return held, ok && err == nil
-			}, at)
-			_ = steps[0].Value.Borrow(func(text string) error { p.facets[segment.FacetName(facet.Name)] = text; return nil })
-		}
-		truth.people = append(truth.people, p)
+	truth, at := &Truth{service: s, people: make([]truePerson, len(ids))}, s.instant()
+	return truth, InParallel(ctx, len(ids), func(ctx context.Context, i int) error { return truth.read(ctx, ids[i], &truth.people[i], at) })
+}
+
+func (t *Truth) read(ctx context.Context, id privacy.SubjectID, p *truePerson, at time.Time) error {
+	s := t.service
+	_, snapshots, err := s.store.ReadForDisclosure(ctx, "", s.facetSources(), []privacy.SubjectID{id}, at)
+	if err != nil {
+		return err
 	}
-	return truth, nil
+	snapshot := &snapshots[0]
+	key, err := s.keyring.Subject(ctx, id, snapshot.Subject.Slot)
+	if err != nil {
+		return err
+	}
+	p.standing, p.facets = snapshot.Subject.Standing, make(map[segment.FacetName]string)
+	if p.state, err = openState(key, &snapshot.Subject); err != nil {
+		return err
+	}
+	if p.consents, err = s.store.ConsentStates(ctx, id); err != nil {
+		return err
+	}
+	for _, facet := range s.catalogue.Facets() {
+		steps := facet.Steps(func(attribute privacy.AttributeID) (held catalogue.HeldValue, ok bool) {
+			sealed, ok := snapshot.Value(attribute)
+			if ok {
+				held.Value, err = key.Open(keyring.KindAttribute, attribute, sealed.Version, sealed.Sealed)
+			}
+			return held, ok && err == nil
+		}, at)
+		_ = steps[0].Value.Borrow(func(text string) error { p.facets[segment.FacetName(facet.Name)] = text; return nil })
+	}
+	return nil
 }
 
 // Count goes through everybody.
@@ -94,23 +99,28 @@ func (t *Truth) Count(ctx context.Context, caller Caller, predicate json.RawMess
 	if err != nil {
 		return 0, err
 	}
-	input, at := s.newDecider(revision, caller.Caller, purpose, attributes).input, s.instant()
-	for i := range t.people {
-		person := &t.people[i]
-		consent := store.ConsentState{Status: privacy.ConsentNone}
-		for _, given := range person.consents {
-			if given.Purpose == purpose {
-				consent = given
+	at, parts := s.instant(), slices.Collect(slices.Chunk(t.people, 1000))
+	var counted atomic.Uint64
+	err = InParallel(ctx, len(parts), func(ctx context.Context, part int) error {
+		input := s.newDecider(revision, caller.Caller, purpose, attributes).input
+		for i := range parts[part] {
+			person := &parts[part][i]
+			consent := store.ConsentState{Status: privacy.ConsentNone}
+			for _, given := range person.consents {
+				if given.Purpose == purpose {
+					consent = given
+				}
+			}
+			input.Subject = s.policyState(revision, purpose, person.state, person.standing, consent, at)
+			decision, err := s.policy.Decide(ctx, revision, input)
+			if err != nil {
+				return err
+			}
+			if countable(&decision.Outcome, attributes) && p.Matches(s.segments.facets, func(name segment.FacetName) string { return person.facets[name] }) {
+				counted.Add(1)
 			}
 		}
-		input.Subject = s.policyState(revision, purpose, person.state, person.standing, consent, at)
-		decision, err := s.policy.Decide(ctx, revision, input)
-		if err != nil {
-			return 0, err
-		}
-		if countable(&decision.Outcome, attributes) && p.Matches(s.segments.facets, func(name segment.FacetName) string { return person.facets[name] }) {
-			n++
-		}
-	}
-	return n, nil
+		return nil
+	})
+	return counted.Load(), err
 }

@@ -24,6 +24,7 @@ import (
 // segments is the index of this node.
 type segments struct {
 	service *Service
+	none    bool // see Config.NoSegments
 	facets  segment.Facets
 	places  map[string]int // of facets, by name
 
@@ -68,8 +69,8 @@ type segmentProgress struct {
 	size     atomic.Pointer[segment.Size]
 }
 
-func newSegments(s *Service) *segments {
-	g := &segments{service: s, places: make(map[string]int), turn: make(chan struct{}, 1), wanted: make(chan struct{}, 1)}
+func newSegments(s *Service, none bool) *segments {
+	g := &segments{service: s, none: none, places: make(map[string]int), turn: make(chan struct{}, 1), wanted: make(chan struct{}, 1)}
 	g.facets = segmentFacets(s)
 	for i, facet := range g.facets {
 		g.places[string(facet.Name)] = i
@@ -94,14 +95,18 @@ func segmentFacets(s *Service) segment.Facets {
 }
 
 var (
+	errSegmentsNone     = privacy.Unavailable(nil, "segments_elsewhere", "this node keeps no index of segments (--no-segments); ask another")
 	errSegmentsBuilding = privacy.Unavailable(nil, "segments_building", "this node is still reading everybody into its index; try again, see /readyz")
 	errSegmentsBehind   = privacy.Unavailable(nil, "segments_behind", "this node's index is behind and could not be brought up to date in time; try again")
 )
 
-// SegmentProgress tells how far the index of this node is.
-func (s *Service) SegmentProgress() SegmentProgress {
+// SegmentProgress tells how far the index of this node is; nil when it keeps none.
+func (s *Service) SegmentProgress() *SegmentProgress {
+	if s.segments.none {
+		return nil
+	}
 	p := &s.segments.progress
-	progress := SegmentProgress{Ready: p.ready.Load(), Subjects: p.subjects.Load(), Took: time.Duration(p.took.Load())}
+	progress := &SegmentProgress{Ready: p.ready.Load(), Subjects: p.subjects.Load(), Took: time.Duration(p.took.Load())}
 	if size := p.size.Load(); size != nil {
 		progress.Size = *size
 	}
@@ -118,9 +123,12 @@ const (
 	segmentsMeasure = 15 * time.Second
 )
 
-// RunSegments builds the index and keeps it up to date until ctx ends.
+// RunSegments builds the index, if this node is to have one, and keeps it up to date until ctx ends.
 func (s *Service) RunSegments(ctx context.Context) {
 	g := s.segments
+	if g.none {
+		return
+	}
 	ticker, measure := time.NewTicker(segmentsFollow), time.NewTicker(segmentsMeasure)
 	defer ticker.Stop()
 	defer measure.Stop()
@@ -269,6 +277,9 @@ func (p *progressLog) say(ctx context.Context) {
 // current brings the index up to date. Whatever was committed before the call is in it afterwards. Those who ask at the same
 // time share one look at the database, as long as it begins after they have asked.
 func (g *segments) current(ctx context.Context) (*segmentView, error) {
+	if g.none {
+		return nil, errSegmentsNone
+	}
 	asked := g.began.Load()
 	select {
 	case g.turn <- struct{}{}:

@@ -23,6 +23,20 @@ func TestSegmentsAreExact(t *testing.T) {
 	if testing.Short() {
 		people, predicates = 500, 40
 	}
+	exactSegments(t, people, predicates)
+}
+
+// BenchmarkSegmentsExact is TestSegmentsAreExact over a hundred thousand people, who take too long to be looked at one by one in
+// every run of the tests. It tells how long the index took to be built from the database.
+func BenchmarkSegmentsExact(b *testing.B) {
+	for b.Loop() {
+		took := exactSegments(b, 100_000, 200)
+		b.ReportMetric(took.Seconds(), "s/build")
+	}
+}
+
+// exactSegments compares the index with the truth, and tells how long it took to be built.
+func exactSegments(t testing.TB, people, predicates int) time.Duration {
 	v := setup(t)
 	ids, err := demo.Load(t.Context(), v.Service, demo.People(people, 3, v.clock.read()), func(int) {})
 	if err != nil {
@@ -43,7 +57,7 @@ func TestSegmentsAreExact(t *testing.T) {
 		"analytics.profiling": {Caller: privacy.Caller{Client: "analyst", Roles: []privacy.Role{privacy.RoleConsumer}}}}
 	purposes := []privacy.PurposeName{"marketing.segment", "marketing.email", "marketing.sms", "analytics.profiling"}
 	counted := uint64(0)
-	for range predicates {
+	for compared := 0; compared < predicates; {
 		purpose := purposes[chance.IntN(len(purposes))]
 		predicate, err := json.Marshal(randomPredicate(chance, v.Facets(), 3))
 		if err != nil {
@@ -64,10 +78,12 @@ func TestSegmentsAreExact(t *testing.T) {
 			t.Errorf("%s: %s: the index counts %d, everybody one by one %d", purpose, predicate, got, want)
 		}
 		counted += got
+		compared++
 	}
 	if counted < uint64(people) {
 		t.Errorf("only %d people were counted in all: the predicates say nothing", counted)
 	}
+	return v.SegmentProgress().Took
 }
 
 func randomPredicate(chance *rand.Rand, facets segment.Facets, depth int) segment.Predicate {

@@ -70,6 +70,8 @@ type Config struct {
 	Controller privacy.Controller // zero: the example
 	Events     EventsConfig
 	Confirming Confirming
+
+	NoSegments bool // this node keeps no index of segments, and answers no question about them
 }
 
 // Caller is who called, and under which request.
@@ -106,7 +108,7 @@ func New(c Config) *Service {
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)
 	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
-	s.segments = newSegments(s)
+	s.segments = newSegments(s, c.NoSegments)
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }

@@ -29,7 +29,7 @@ func BenchmarkRatiosPreview(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(v.pool.Close)
-	v.importCrowd(previewPeople)
+	v.importCrowd(previewPeople, func(int) string { return "" })
 	v.consentCrowd()
 	sql(b, v.connect(), "VACUUM ANALYZE")
 
@@ -98,8 +98,8 @@ func (v *vault) draft(patch string) string {
 	return draft.ID
 }
 
-// importCrowd stores people of many countries and ages.
-func (v *bench) importCrowd(people int) {
+// importCrowd stores people of many countries and ages, with what else is said of each.
+func (v *bench) importCrowd(people int, more func(i int) string) {
 	v.t.Helper()
 	countries := []string{"DE", "DE", "DE", "FR", "FR", "IT", "ES", "NL", "AT", "GB", "CN", "CN", "US", "BR", "JP", "CH"}
 	for from := 0; from < people; from += 20_000 {
@@ -109,7 +109,7 @@ func (v *bench) importCrowd(people int) {
 			if i%50 == 0 {
 				born = 2008 + i%9
 			}
-			_, _ = fmt.Fprintf(&lines, `{"identifiers":[{"type":"email","value":"crowd-%[1]d@example.com"}],"source":"bench","attributes":{"country":%[2]q,"birth_date":"%[3]d-03-01"}}`+"\n", i, countries[i%len(countries)], born)
+			_, _ = fmt.Fprintf(&lines, `{"identifiers":[{"type":"email","value":"crowd-%[1]d@example.com"}],"source":"bench","attributes":{"country":%[2]q,"birth_date":"%[3]d-03-01"%[4]s}}`+"\n", i, countries[i%len(countries)], born, more(i))
 		}
 		v.post("/v1/subjects/import", v.steward(), lines.String(), http.StatusOK)
 	}

@@ -167,6 +167,26 @@ func readActivation(t *testing.T, content []byte) (activation string, sent []str
 	return activation, sent
 }
 
+// A node that keeps no index says so, and serves all else.
+func TestNodeWithoutSegments(t *testing.T) {
+	v := setup(t)
+	path := v.segment(`{"facet":"city","exists":true}`)
+	v.adjust = append(v.adjust, withoutSegments)
+	_, url := v.start()
+	for _, ask := range []string{"/count", "/breakdown"} {
+		a := v.call(http.MethodPost, url+path+ask, v.consumer(), `{"purpose":"marketing.segment"`+map[string]string{"/breakdown": `,"by":["city"]`}[ask]+`}`)
+		if a.status != http.StatusServiceUnavailable || !bytes.Contains(a.body, []byte("segments_elsewhere")) {
+			t.Errorf("%s: %d %.300s", ask, a.status, a.body)
+		}
+	}
+	if a := v.call(http.MethodGet, url+"/readyz", "", nil); a.status != http.StatusOK || bytes.Contains(a.body, []byte("segments")) {
+		t.Errorf("readyz: %d %s", a.status, a.body)
+	}
+	if a := v.call(http.MethodGet, url+"/metrics", "", nil); a.status != http.StatusOK || bytes.Contains(a.body, []byte("segment_index")) {
+		t.Errorf("metrics: %d", a.status)
+	}
+}
+
 // Every road that ends in a refusal.
 func TestBadInputSegments(t *testing.T) {
 	v := setup(t)

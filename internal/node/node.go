@@ -47,7 +47,7 @@ type Config struct {
 	Controller  privacy.Controller // zero: the example
 	Confirming  custody.Confirming // zero: consents cannot be confirmed by message
 	Reach       func(point string) // see rights.Config
-	NoSegments  bool               // keep no index of segments: they are answered as while it is being built
+	NoSegments  bool               // see custody.Config
 
 	// Try tries policies that nobody has approved; nil: in this process.
 	Try func(context.Context, policy.Revision) (policy.Report, error)
@@ -108,7 +108,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	n.Policy = policy.NewEngine()
-	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller,
+	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller, NoSegments: c.NoSegments,
 		Events: n.openEvents(c, registry), Confirming: c.Confirming})
 	if n.Rights, err = rights.New(rights.Config{Vault: n.Service, Store: n.Store, Log: c.Log, Reach: c.Reach}); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.jobs, err = n.Store.StartJobs(ctx, workers, c.Log); err != nil {
 		return nil, err
 	}
-	n.start(context.WithoutCancel(ctx), !c.NoSegments)
+	n.start(context.WithoutCancel(ctx))
 	return n, nil
 }
 
@@ -149,14 +149,12 @@ const answersKept = 24 * time.Hour
 const deliveriesKept = 30 * 24 * time.Hour
 
 // start runs what goes on beside requests, until Close.
-func (n *Node) start(ctx context.Context, segments bool) {
+func (n *Node) start(ctx context.Context) {
 	ctx, n.stop = context.WithCancel(ctx)
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
 	n.running.Go(func() { n.Service.RunRelay(ctx) })
 	n.running.Go(func() { n.Service.RunMessenger(ctx) })
-	if segments {
-		n.running.Go(func() { n.Service.RunSegments(ctx) })
-	}
+	n.running.Go(func() { n.Service.RunSegments(ctx) })
 	n.running.Go(func() { n.housekeep(ctx) })
 }
 

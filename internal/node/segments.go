@@ -27,6 +27,9 @@ func (segmentCollector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c segmentCollector) Collect(metrics chan<- prometheus.Metric) {
 	progress := c.service.SegmentProgress()
+	if progress == nil {
+		return
+	}
 	ready := 0.0
 	if progress.Ready {
 		ready = 1
