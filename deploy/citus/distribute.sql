@@ -40,6 +40,8 @@ SELECT create_distributed_table('rights_detail', 'subject_id', colocate_with => 
 SELECT create_distributed_table('rights_code', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('rights_recipient', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('erasure', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('export', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('export_chunk', 'subject_id', colocate_with => 'subject');
 
 -- By what they are looked up with, and by the batch they are written in.
 SELECT create_distributed_table('identifier', 'blind_index', shard_count => 32, colocate_with => 'none');

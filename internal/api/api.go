@@ -89,7 +89,8 @@ func New(c Config) *API {
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
 	a.routes()
-	mux.Handle("GET /confirm", confirmPages())
+	mux.Handle("GET /confirm", linkPages("confirm.js", confirmTexts))
+	mux.Handle("GET /export", linkPages("export.js", exportTexts))
 	mux.Handle("GET /metrics", a.metrics.handler())
 	a.handler = a.observe(route(mux))
 	return a
@@ -122,6 +123,7 @@ func humaConfig(version string) huma.Config {
 		{Name: "policy", Description: "The life of a policy: draft, test, approve by somebody else, publish, roll back."},
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
 		{Name: "requests", Description: "What subjects ask about their data, from the day it comes to the day it is answered."},
+		{Name: "own data", Description: "What subjects see of themselves, and take away."},
 		{Name: "processors", Description: "Downstream systems that are told of changes, and the feed of what happened."},
 		{Name: "operations", Description: "For whoever keeps the service running."},
 	}
@@ -162,6 +164,8 @@ func (a *API) routes() {
 	a.auditRoutes()
 	a.processorRoutes()
 	a.requestRoutes()
+	a.exportRoutes()
+	a.ownRoutes()
 	a.holdRoutes()
 	a.healthRoutes()
 }

@@ -1,14 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"embed"
-	"encoding/base64"
-	"html/template"
 	"net/http"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -60,52 +54,11 @@ func (a *API) limitConfirms(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-//go:embed confirm
-var confirmFiles embed.FS
-
-// confirmTexts are what the page says, by language, the one for everybody else first.
-var confirmTexts = []confirmText{
+// confirmTexts are what the page of a confirmation says, by language, the one for everybody else first.
+var confirmTexts = []linkText{
 	{"en", "Confirm your consent", "Press the button to confirm that it was you who agreed.", "Confirm", "Thank you. Your consent is confirmed.",
 		"This link does not work. It may have been used before, or have expired: please ask for a new one.", "Something went wrong. Please try again in a moment.", "Please allow scripts on this page, which sends your confirmation."},
 	{"zh", "确认您的同意", "请点击按钮，确认是您本人同意。", "确认", "谢谢，您的同意已确认。", "该链接无效，可能已被使用或已过期，请重新申请。", "出现问题，请稍后再试。", "请允许本页面运行脚本，以便提交您的确认。"},
 	{"de", "Einwilligung bestätigen", "Drücken Sie auf den Knopf, um zu bestätigen, dass Sie es waren, der zugestimmt hat.", "Bestätigen", "Danke. Ihre Einwilligung ist bestätigt.",
 		"Dieser Link funktioniert nicht. Vielleicht wurde er schon benutzt oder ist abgelaufen: Bitte fordern Sie einen neuen an.", "Etwas ist schiefgegangen. Bitte versuchen Sie es gleich noch einmal.", "Bitte erlauben Sie Skripte auf dieser Seite, die Ihre Bestätigung absendet."},
-}
-
-type confirmText struct {
-	Language, Title, Ask, Button, Done, Invalid, Failed, NoScript string
-}
-
-// confirmPages answers GET /confirm with a page that changes nothing by being looked at: mail programs and scanners
-// open every link. The token stands after the # and is sent by the button alone.
-func confirmPages() http.Handler {
-	page := template.Must(template.ParseFS(confirmFiles, "confirm/page.html"))
-	script, _ := confirmFiles.ReadFile("confirm/page.js") // embedded: it is there
-	style, _ := confirmFiles.ReadFile("confirm/page.css")
-	policy := "default-src 'none'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; script-src '" + sourceHash(script) + "'; style-src '" + sourceHash(style) + "'"
-	pages := make(map[string][]byte, len(confirmTexts))
-	for _, text := range confirmTexts {
-		var out bytes.Buffer
-		_ = page.Execute(&out, struct { // to memory, from constants
-			confirmText
-			Script template.JS
-			Style  template.CSS
-		}{text, template.JS(script), template.CSS(style)}) //nolint:gosec // both are files of ours
-		pages[text.Language] = out.Bytes()
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		content, ok := pages[strings.ToLower(r.URL.Query().Get("l"))]
-		if !ok {
-			content = pages[confirmTexts[0].Language]
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", policy)
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		_, _ = w.Write(content)
-	})
-}
-
-func sourceHash(source []byte) string {
-	sum := sha256.Sum256(source)
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }

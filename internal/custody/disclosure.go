@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -344,6 +345,17 @@ func (r *releasePart) render(clear privacy.Cleartext, write func(dst []byte, tex
 		return nil, false, err
 	}
 	return r.rendered[start:len(r.rendered):len(r.rendered)], true, nil
+}
+
+// handOver releases a piece of what a subject takes away: the link that was given to them was used up, and that is on record, before the
+// first of them is opened.
+func (o *OpenedExport) handOver(w io.Writer, place keyring.Chunk, sealed []byte) error {
+	piece, err := o.key.OpenChunk(place, sealed)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, piece.Reveal())
+	return err
 }
 
 func withholdAll(names []privacy.AttributeName, reason privacy.Reason) privacy.Outcome {

@@ -147,7 +147,7 @@ func TestRequestsKeepTheirLimits(t *testing.T) {
 	}
 
 	// A refusal names a ground of the law.
-	v.post("/v1/me/requests", v.self(other), object{"type": "access"}, http.StatusCreated).into(t, &r)
+	v.post("/v1/me/requests", v.self(other), object{"type": "rectification", "details": object{"text": "my name is wrong"}}, http.StatusCreated).into(t, &r)
 	if a := v.call(http.MethodPost, v.url+"/v1/requests/"+r.ID+"/reject", v.officer(), object{"ground": "legal_claims"}); a.code() != "ground_not_in_law" {
 		t.Errorf("a ground for something else: %d %s", a.status, a.body)
 	}

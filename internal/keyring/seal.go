@@ -23,6 +23,7 @@ const (
 	KindEvidence   Kind = 4 // of a consent; the version is the number of its record
 	KindMessage    Kind = 7 // what a message to the subject says that nobody else may know
 	KindRequest    Kind = 8 // what a request of the subject says in detail
+	KindExport     Kind = 9 // what the subject takes away, in chunks (SealChunk)
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value: read

@@ -23,6 +23,8 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 		case r.State != privacy.RequestInProgress && r.State != privacy.RequestAwaiting:
 		case r.Type == privacy.RequestErasure:
 			erasures = append(erasures, r)
+		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:
+			err = s.giveCopy(ctx, &r)
 		case r.Type == privacy.RequestWithdrawal:
 			err = s.withdrawAll(ctx, &r)
 		case r.Type == privacy.RequestObjection:

@@ -22,7 +22,8 @@
 // # Carrying out
 //
 // What can be done at once is done before the request is answered: a withdrawal, an objection, a restriction is
-// on the consent ledger and in force. An erasure stops all reads of the subject in the transaction that takes the
+// on the consent ledger and in force. A request of access or portability is answered with a file, which a job makes and the subject
+// fetches. An erasure stops all reads of the subject in the transaction that takes the
 // request up, and is finished by a job. Each step is done once the row says so, every step may be repeated, and so a
 // process that dies anywhere is followed by one that goes on:
 //

@@ -298,4 +298,4 @@ func (s *Service) begin(ctx context.Context, tx *store.Tx, caller custody.Caller
 }
 
 // carriedByJob are the requests that are carried out without an officer.
-var carriedByJob = []privacy.RequestType{privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}
+var carriedByJob = []privacy.RequestType{privacy.RequestAccess, privacy.RequestPortability, privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}

@@ -2,6 +2,7 @@ package rights
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -80,6 +81,11 @@ func (s *Service) Requests(ctx context.Context, filter Filter) ([]Request, error
 
 // change locks a request with its subject, lets work change it, and writes it with an audit entry.
 func (s *Service) change(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, action audit.Action, work func(tx *store.Tx, r *store.RightsRequest, at time.Time) error) (Request, error) {
+	return s.changeAnd(ctx, caller, id, []audit.Action{action}, work)
+}
+
+// changeAnd is change with an entry for each of several actions.
+func (s *Service) changeAnd(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, actions []audit.Action, work func(tx *store.Tx, r *store.RightsRequest, at time.Time) error) (Request, error) {
 	found, err := s.store.RightsRequest(ctx, id)
 	if err != nil {
 		return Request{}, err
@@ -103,7 +109,7 @@ func (s *Service) change(ctx context.Context, caller custody.Caller, id privacy.
 		if err := tx.UpdateRightsRequest(ctx, &r); err != nil {
 			return err
 		}
-		batch, err := s.entries(caller, &r, at, action)
+		batch, err := s.entries(caller, &r, at, actions...)
 		if err != nil {
 			return err
 		}
@@ -197,7 +203,7 @@ func (s *Service) Complete(ctx context.Context, caller custody.Caller, id privac
 		switch {
 		case r.State != privacy.RequestInProgress:
 			return errMovedOn
-		case r.Type == privacy.RequestErasure || atOnce(r.Type):
+		case slices.Contains(carriedByJob, r.Type):
 			return privacy.Conflict("carried_out_by_vault", "the vault carries the request out and closes it once that is done")
 		}
 		r.State, r.ClosedAt = privacy.RequestCompleted, at

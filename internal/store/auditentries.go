@@ -19,6 +19,7 @@ type AuditFilter struct {
 	Client       privacy.ClientID
 	Purpose      privacy.PurposeName
 	Object       string // "draft/<id>" finds "draft/<id>@<hash>" too
+	Action       audit.Action
 	Since, Until time.Time
 	Before       audit.EntryName // only entries older than this one
 	Limit        int
@@ -126,6 +127,9 @@ func (f *AuditFilter) conditions() (c auditConditions) {
 	}
 	if f.Purpose != "" {
 		c.both("purpose = " + c.argument(f.Purpose))
+	}
+	if f.Action != "" {
+		c.both("action = " + c.argument(f.Action))
 	}
 	// Batches are named by about when they were written (UUIDv7), which lets the primary key narrow times down.
 	if !f.Since.IsZero() {

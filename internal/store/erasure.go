@@ -181,7 +181,7 @@ func (s *Store) NotePunctured(ctx context.Context, subjects []privacy.SubjectID,
 // PersonalTables are those with something in them that is sealed under a subject's key, but for the subject's own row: all of
 // them are emptied of an erased subject.
 func PersonalTables() []string {
-	return []string{"attribute_value", "subject_identifier", "consent_evidence", "subject_signal", "rights_detail", "message"}
+	return []string{"attribute_value", "subject_identifier", "consent_evidence", "subject_signal", "rights_detail", "message", "export_chunk"}
 }
 
 // DeletePersonal deletes all that is sealed under the keys of erased subjects, and tells what it was. The ledger, the signals' effects,
@@ -210,6 +210,7 @@ func (t *Tx) DeletePersonal(ctx context.Context, subjects []privacy.SubjectID) (
 	batch.Queue(`DELETE FROM rights_code WHERE subject_id = ANY($1)`, ids)
 	batch.Queue(`DELETE FROM message WHERE subject_id = ANY($1)`, ids)
 	batch.Queue(`DELETE FROM confirmation WHERE subject_id = ANY($1)`, ids)
+	batch.Queue(`DELETE FROM export WHERE subject_id = ANY($1)`, ids) // and its chunks
 	batch.Queue(`UPDATE subject SET state = '', facets = NULL WHERE subject_id = ANY($1)`, ids)
 	return erased, wrap(t.tx.SendBatch(ctx, batch).Close(), "delete what was sealed")
 }

@@ -1,0 +1,191 @@
+package rights
+
+import (
+	"cmp"
+	"context"
+	"crypto/subtle"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// A request of access or portability is answered with a file, which a job makes and which the subject fetches with a link. The link
+// works once, for an hour; there can be another as long as the file is kept. A legal hold keeps nobody from their own data: the
+// laws that know one know it against erasure alone.
+
+// linkWithin is how long a link works.
+const linkWithin = time.Hour
+
+var (
+	errNotExportable = privacy.Invalid("no_export_of_request", "only a request of access or portability is answered with an export")
+	errNotReady      = privacy.Conflict("export_not_ready", "the request has not been carried out yet; try again later")
+	errExportGone    = privacy.NotFound("export_expired", "the export has expired; make the request again")
+	errExportLink    = privacy.Invalid("export_link_invalid", "the link is not whole, has expired or was used before; ask for a new one")
+)
+
+// Export is a file that a subject can fetch.
+type Export = store.Export
+
+// giveCopy makes the file that a request asks for, and closes the request with it.
+func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
+	made, err := s.vault.MakeExport(ctx, r)
+	if privacy.KindOf(err) == privacy.KindNotFound && err != nil {
+		return s.done(ctx, r) // they were erased meanwhile, and nothing of them is left to be told
+	}
+	if err != nil {
+		return err
+	}
+	s.reach("exported")
+	_, err = s.changeAnd(ctx, custody.System(), r.ID, []audit.Action{audit.ActionExportMake, audit.ActionRequestComplete}, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+		if err := complete(tx, r, at); err != nil {
+			return err
+		}
+		w := &store.Writes{}
+		w.FinishExport(&made)
+		return tx.Send(ctx, w)
+	})
+	if err != nil {
+		err = cmp.Or(s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID), err)
+	}
+	if privacy.CodeOf(err) == errClosed.Code {
+		return nil // it was refused, or another job was faster
+	}
+	return err
+}
+
+// Export tells of the file that a request was answered with. KindConflict while it is being made, KindNotFound once it has expired.
+func (s *Service) Export(ctx context.Context, id privacy.RightsRequestID) (Export, error) {
+	r, err := s.answered(ctx, id)
+	if err != nil {
+		return Export{}, err
+	}
+	e, err := s.store.ExportOf(ctx, r.Subject, r.ID)
+	return e, s.alive(&e, err)
+}
+
+// answered gives the request whose file is asked for: the one itself, or that which it has joined.
+func (s *Service) answered(ctx context.Context, id privacy.RightsRequestID) (store.RightsRequest, error) {
+	r, err := s.store.RightsRequest(ctx, id)
+	if err == nil && !r.JoinedTo.IsZero() {
+		r, err = s.store.RightsRequest(ctx, r.JoinedTo)
+	}
+	switch {
+	case err != nil:
+		return r, err
+	case r.Type != privacy.RequestAccess && r.Type != privacy.RequestPortability:
+		return r, errNotExportable
+	case r.State != privacy.RequestCompleted || r.Identified == privacy.NotIdentified:
+		return r, errNotReady
+	}
+	return r, nil
+}
+
+// alive says of an export that was read whether it can be fetched.
+func (s *Service) alive(e *Export, err error) error {
+	if err == nil && !s.vault.Instant().Before(e.ExpiresAt) {
+		return errExportGone
+	}
+	return cmp.Or(notFoundAs(err, errExportGone), err)
+}
+
+// Exports lists the files that a subject can fetch, newest first.
+func (s *Service) Exports(ctx context.Context, subject privacy.SubjectID) ([]Export, error) {
+	list, err := s.store.Exports(ctx, subject)
+	at, alive := s.vault.Instant(), []Export{}
+	for _, e := range list {
+		if at.Before(e.ExpiresAt) {
+			alive = append(alive, e)
+		}
+	}
+	return alive, err
+}
+
+// ExportLink is a link that fetches a file once.
+type ExportLink struct {
+	Token     privacy.Cleartext
+	ExpiresAt time.Time
+}
+
+// LinkExport gives the subject a link to the file of their request. One that was given before works no more.
+func (s *Service) LinkExport(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID) (link ExportLink, err error) {
+	r, err := s.answered(ctx, id)
+	if err != nil {
+		return link, err
+	}
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		e, at, err := s.lockExport(ctx, tx, &r)
+		if err != nil {
+			return err
+		}
+		token, hash, err := s.vault.NewExportLink(e.ID)
+		if err != nil {
+			return err
+		}
+		e.LinkHash, e.LinkExpiresAt = hash[:], at.Add(linkWithin)
+		if e.LinkExpiresAt.After(e.ExpiresAt) {
+			e.LinkExpiresAt = e.ExpiresAt
+		}
+		link = ExportLink{Token: token, ExpiresAt: e.LinkExpiresAt}
+		return s.writeExport(ctx, tx, caller, &e, at, audit.ActionExportLink)
+	})
+	return link, err
+}
+
+// lockExport locks a request's subject and reads the file.
+func (s *Service) lockExport(ctx context.Context, tx *store.Tx, r *store.RightsRequest) (e Export, at time.Time, err error) {
+	if _, err := tx.LockSubject(ctx, r.Subject); err != nil {
+		return e, at, err
+	}
+	e, err = tx.ExportOf(ctx, r.Subject, r.ID)
+	return e, s.vault.Instant(), s.alive(&e, err)
+}
+
+func (s *Service) writeExport(ctx context.Context, tx *store.Tx, caller custody.Caller, e *Export, at time.Time, action audit.Action) error {
+	batch, err := s.vault.Entered(at, audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Subject: e.Subject, Object: "export/" + e.ID.String(), Actor: s.vault.Actor(caller)})
+	if err != nil {
+		return err
+	}
+	w := &store.Writes{}
+	w.UpdateExport(e)
+	w.AppendAudit(batch)
+	return tx.Send(ctx, w)
+}
+
+// FetchExport uses a link up, and gives the file that is to be written out. Links that are wrong, expired or used are told apart by
+// nothing.
+func (s *Service) FetchExport(ctx context.Context, request privacy.RequestID, token string) (*custody.OpenedExport, error) {
+	id, hash, ok := s.vault.ReadExportLink(token)
+	if !ok {
+		return nil, errExportLink
+	}
+	found, err := s.store.Export(ctx, id)
+	if err != nil {
+		return nil, cmp.Or(notFoundAs(err, errExportLink), err)
+	}
+	r, err := s.answered(ctx, found.Request)
+	if err != nil {
+		return nil, errExportLink
+	}
+	var fetched Export
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
+		e, at, err := s.lockExport(ctx, tx, &r)
+		if err != nil {
+			return cmp.Or(notFoundAs(err, errExportLink), err)
+		}
+		if e.ID != found.ID || len(e.LinkHash) == 0 || subtle.ConstantTimeCompare(hash[:], e.LinkHash) != 1 || !at.Before(e.LinkExpiresAt) {
+			return errExportLink
+		}
+		e.LinkHash, e.LinkExpiresAt, e.FetchedAt = nil, time.Time{}, at
+		fetched = e
+		caller := custody.System()
+		caller.Request = request
+		return s.writeExport(ctx, tx, caller, &e, at, audit.ActionExportFetch)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.vault.OpenExport(ctx, &fetched)
+}
