@@ -53,7 +53,6 @@ type folding struct {
 	question *CensusQuestion
 	states   map[censusKey]*CensusState
 	laws     map[residence][2]privacy.Regime
-	consents map[privacy.PurposeName]store.ConsentState
 	people   int
 }
 
@@ -80,7 +79,7 @@ func (s *Service) Census(ctx context.Context, question CensusQuestion) (*Census,
 	})
 	parts := make([]*folding, runtime.GOMAXPROCS(0)+1) // one more, because PostgreSQL and the keys take turns
 	for i := range parts {
-		parts[i] = &folding{service: s, question: &question, states: make(map[censusKey]*CensusState), laws: make(map[residence][2]privacy.Regime), consents: make(map[privacy.PurposeName]store.ConsentState)}
+		parts[i] = &folding{service: s, question: &question, states: make(map[censusKey]*CensusState), laws: make(map[residence][2]privacy.Regime)}
 		group.Go(func() error {
 			for next := range ranges {
 				if err := parts[i].read(ctx, next); err != nil {
@@ -142,16 +141,8 @@ func (f *folding) add(ctx context.Context, person *store.Person) error {
 	}
 	home := s.residence(st, f.question.At)
 	laws := f.lawsOf(home)
-	clear(f.consents)
-	for i := range person.Consents {
-		f.consents[person.Consents[i].Purpose] = person.Consents[i]
-	}
 	for _, purpose := range f.question.Purposes {
-		consent, given := f.consents[purpose]
-		if !given {
-			consent.Status = privacy.ConsentNone
-		}
-		f.count(purpose, home.state(purpose, person.Subject.Standing, consent, f.question.At), laws)
+		f.count(purpose, home.state(purpose, person.Subject.Standing, person.Consent(purpose), f.question.At), laws)
 	}
 	f.people++
 	return nil

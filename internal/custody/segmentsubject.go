@@ -35,12 +35,11 @@ func (g *segments) take(ctx context.Context, index *segment.Index, states *state
 // takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old.
 func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Countable, error], version segment.Version, at time.Time) (seen, old []privacy.SubjectID, err error) {
 	var subjects []segment.Subject
-	consents := make(map[privacy.PurposeName]store.ConsentState)
 	for person, err := range people {
 		if err != nil {
 			return nil, nil, err
 		}
-		subject, current, err := g.subject(ctx, states, person, consents, at)
+		subject, current, err := g.subject(ctx, states, person, at)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -58,7 +57,7 @@ func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states
 
 // subject works out what the index holds of one person. It reports false of facets that were made by other rules, or never: they
 // have to be made anew first.
-func (g *segments) subject(ctx context.Context, states *stateBook, person *store.Countable, consents map[privacy.PurposeName]store.ConsentState, at time.Time) (subject segment.Subject, current bool, err error) {
+func (g *segments) subject(ctx context.Context, states *stateBook, person *store.Countable, at time.Time) (subject segment.Subject, current bool, err error) {
 	s := g.service
 	subject.ID = person.Subject.ID
 	if subject.Gone = person.Erased; subject.Gone {
@@ -83,21 +82,16 @@ func (g *segments) subject(ctx context.Context, states *stateBook, person *store
 	}
 	facts := s.facts(st)
 	home := residenceOf(facts, st, at)
-	clear(consents)
 	for i := range person.Consents {
 		consent := &person.Consents[i]
-		consents[consent.Purpose] = *consent
 		if consent.Status == privacy.ConsentGranted && consent.ExpiresAt.After(at) {
 			next = sooner(next, consent.ExpiresAt)
 		}
 	}
 	subject.States = make([]segment.Code, len(states.purposes))
+	where := states.home(home)
 	for i, purpose := range states.purposes {
-		consent, given := consents[purpose]
-		if !given {
-			consent.Status = privacy.ConsentNone
-		}
-		subject.States[i] = states.code(i, home, home.state(purpose, person.Subject.Standing, consent, at))
+		subject.States[i] = states.code(i, where, home.state(purpose, person.Subject.Standing, person.Consent(purpose), at))
 	}
 	subject.Due = sooner(next, privacy.NextAgeBand(facts.Born, at))
 	return subject, true, nil
@@ -117,31 +111,55 @@ type stateBook struct {
 	purposes []privacy.PurposeName
 
 	mu     sync.RWMutex
+	places map[residence]homeNo
+	homes  []residence
 	codes  []map[bookedKey]segment.Code
 	states [][]bookedState // by code
 }
 
+// homeNo numbers a residence, because comparing states is most of the work of building an index.
+type homeNo uint32
+
 type bookedKey struct {
-	home  residence
-	state stateKey
+	home  homeNo
+	state stateKey // without what the home says
 }
 
 type bookedState struct {
-	home  residence
+	home  homeNo
 	state privacy.SubjectState
 }
 
 func newStateBook(purposes []privacy.PurposeName) *stateBook {
-	b := &stateBook{purposes: purposes, codes: make([]map[bookedKey]segment.Code, len(purposes)), states: make([][]bookedState, len(purposes))}
+	b := &stateBook{purposes: purposes, places: make(map[residence]homeNo), codes: make([]map[bookedKey]segment.Code, len(purposes)), states: make([][]bookedState, len(purposes))}
 	for i := range purposes {
 		b.codes[i], b.states[i] = make(map[bookedKey]segment.Code), make([]bookedState, 1)
 	}
 	return b
 }
 
+// home gives the number of a residence, a new one if need be.
+func (b *stateBook) home(r residence) homeNo {
+	b.mu.RLock()
+	home, known := b.places[r]
+	b.mu.RUnlock()
+	if known {
+		return home
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if home, known = b.places[r]; !known {
+		home = homeNo(len(b.homes)) //nolint:gosec // fewer than people
+		b.places[r] = home
+		b.homes = append(b.homes, r)
+	}
+	return home
+}
+
 // code gives the number of a state, a new one if need be. Beyond the numbers there are it is one that permits nothing.
-func (b *stateBook) code(purpose int, home residence, state privacy.SubjectState) segment.Code {
+func (b *stateBook) code(purpose int, home homeNo, state privacy.SubjectState) segment.Code {
 	key := bookedKey{home, newStateKey(state)}
+	key.state.state.country, key.state.state.age = "", ""
 	b.mu.RLock()
 	code, known := b.codes[purpose][key]
 	b.mu.RUnlock()
@@ -166,7 +184,8 @@ func (b *stateBook) code(purpose int, home residence, state privacy.SubjectState
 func (b *stateBook) state(engine *policy.Engine, revision privacy.RevisionID, purpose int, code segment.Code) privacy.SubjectState {
 	b.mu.RLock()
 	booked := b.states[purpose][code]
+	home := b.homes[booked.home]
 	b.mu.RUnlock()
-	booked.state.Regime = booked.home.regimeUnder(engine, revision)
+	booked.state.Regime = home.regimeUnder(engine, revision)
 	return booked.state
 }

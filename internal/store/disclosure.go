@@ -153,7 +153,7 @@ func readConsent(rows pgx.Rows, row [][]byte, consent *ConsentState) error {
 	if row[colStatus] == nil {
 		return nil
 	}
-	consent.Status, consent.By = privacy.ConsentStatus(row[colStatus]), privacy.ConsentBy(row[colGivenBy])
+	consent.Status, consent.By = knownWord(row[colStatus], privacy.ConsentGranted, privacy.ConsentWithdrawn, privacy.ConsentDenied), knownWord(row[colGivenBy], privacy.BySelf, privacy.ByGuardian)
 	consent.Explicit, consent.OccurredAt, consent.Notice.Version = rawBool(row[colExplicit]), rawTime(row[colOccurred]), rawInt32(row[colNotice])
 	if expires := row[colExpires]; expires != nil {
 		consent.ExpiresAt = rawTime(expires)

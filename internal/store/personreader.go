@@ -3,19 +3,47 @@ package store
 import (
 	"context"
 	"iter"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
 
-// personReader gathers the rows of each person: one for each purpose, or a single one without.
+func (r SubjectRange) args() []any { return []any{[16]byte(r.After), [16]byte(r.To)} }
+
+// selectPeople reads people and their consents, in the order of their ids: each person's row and those of their consents together, in no order
+// among themselves. They share a shard and a snapshot, and are not joined, so that what is wide comes once; both tables
+// are read along their primary keys. Who is a condition on both tables, living whether those who were erased are left out, and more
+// further columns of the subject, which come last. The columns stand where selectSnapshots has them, but for the purpose.
+func selectPeople(who string, living bool, more ...string) string {
+	columns, nulls := "", strings.Repeat(", NULL", len(more))
+	for _, column := range more {
+		columns += ", " + column
+	}
+	return `
+	SELECT s.subject_id, NULL::text AS purpose, s.version, s.state, s.key_slot, ` + selectStanding + `,
+		NULL::text, NULL::boolean, NULL::text[], NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::integer` + columns + `
+	FROM subject s
+	WHERE ` + who + map[bool]string{true: ` AND erased_at IS NULL`}[living] + `
+	UNION ALL
+	SELECT subject_id, purpose, NULL, NULL, NULL, NULL,
+		status, explicit, separate_for, given_by, occurred_at, expires_at, notice_version` + nulls + `
+	FROM consent_state
+	WHERE ` + who + `
+	ORDER BY 1`
+}
+
+const colPurpose = colAttribute
+
+// personReader gathers the rows of each person.
 type personReader struct {
-	rows   pgx.Rows
-	person *Person
-	more   func(row [][]byte) // reads what stands behind the consent; nil: nothing does
-	ahead  bool               // the current row is of the next person
-	err    error
+	rows     pgx.Rows
+	person   *Person
+	more     func(row [][]byte) // reads what stands behind the consent; nil: nothing does
+	ahead    bool               // the current row is of the next person
+	purposes map[string]privacy.PurposeName
+	err      error
 }
 
 // readPeople reads people in the order of their ids into one and the same result, of which hold says where the person is and
@@ -28,7 +56,7 @@ func readPeople[P any](ctx context.Context, s *Store, doing, sql string, args []
 			return
 		}
 		defer rows.Close()
-		result, reader := new(P), personReader{rows: rows}
+		result, reader := new(P), personReader{rows: rows, purposes: make(map[string]privacy.PurposeName)}
 		reader.person, reader.more = hold(result)
 		for reader.next() {
 			if !yield(result, nil) {
@@ -41,34 +69,45 @@ func readPeople[P any](ctx context.Context, s *Store, doing, sql string, args []
 	}
 }
 
-// next moves on to another person.
+// next moves on to another person. Consents whose subject was not asked for are passed over.
 func (r *personReader) next() bool {
-	if !r.ahead && !r.rows.Next() {
-		r.err = r.rows.Err()
-		return false
-	}
-	r.ahead = false
-	if r.err = r.begin(r.rows.RawValues()); r.err != nil {
-		return false
-	}
-	for {
-		if r.err = r.consent(r.rows.RawValues()); r.err != nil {
+	for found := false; !found; {
+		if !r.ahead && !r.rows.Next() {
+			r.err = r.rows.Err()
 			return false
 		}
-		if !r.rows.Next() {
-			r.err = r.rows.Err()
-			return r.err == nil
+		if found, r.err = r.gather(); r.err != nil {
+			return false
 		}
-		if privacy.SubjectID(r.rows.RawValues()[colSubject]) != r.person.Subject.ID {
-			r.ahead = true
-			return true
+	}
+	return true
+}
+
+// gather reads the rows of one person, and tells whether their own was among them.
+func (r *personReader) gather() (found bool, err error) {
+	r.person.Consents = r.person.Consents[:0]
+	row := r.rows.RawValues()
+	id := privacy.SubjectID(row[colSubject])
+	for {
+		if row[colPurpose] == nil {
+			found, err = true, r.subject(row)
+		} else {
+			err = r.consent(row)
+		}
+		if err != nil {
+			return false, err
+		}
+		if r.ahead = r.rows.Next(); !r.ahead {
+			return found, r.rows.Err()
+		}
+		if row = r.rows.RawValues(); privacy.SubjectID(row[colSubject]) != id {
+			return found, nil
 		}
 	}
 }
 
-func (r *personReader) begin(row [][]byte) (err error) {
+func (r *personReader) subject(row [][]byte) (err error) {
 	p := r.person
-	p.Consents = p.Consents[:0]
 	p.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])),
 		Version: uint32(rawInt64(row[colVersion])), State: append(p.Subject.State[:0], row[colSealed]...)} //nolint:gosec // bounded by a check constraint
 	if r.more != nil {
@@ -79,10 +118,12 @@ func (r *personReader) begin(row [][]byte) (err error) {
 }
 
 func (r *personReader) consent(row [][]byte) error {
-	if row[colPurpose] == nil {
-		return nil
-	}
 	p := r.person
-	p.Consents = append(p.Consents, ConsentState{Purpose: privacy.PurposeName(row[colPurpose])})
+	purpose, known := r.purposes[string(row[colPurpose])]
+	if !known {
+		purpose = privacy.PurposeName(row[colPurpose])
+		r.purposes[string(purpose)] = purpose
+	}
+	p.Consents = append(p.Consents, ConsentState{Purpose: purpose})
 	return readConsent(r.rows, row, &p.Consents[len(p.Consents)-1])
 }

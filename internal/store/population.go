@@ -13,6 +13,16 @@ type Person struct {
 	Consents []ConsentState // one for each purpose they ever decided about
 }
 
+// Consent tells where the person stands on a purpose.
+func (p *Person) Consent(purpose privacy.PurposeName) ConsentState {
+	for i := range p.Consents { // they are few
+		if p.Consents[i].Purpose == purpose {
+			return p.Consents[i]
+		}
+	}
+	return ConsentState{Status: privacy.ConsentNone}
+}
+
 // SubjectRange is a run of subject ids: those after one, up to and with another.
 type SubjectRange struct{ After, To privacy.SubjectID }
 
@@ -38,19 +48,9 @@ func (s *Store) SubjectRanges(ctx context.Context) iter.Seq2[SubjectRange, error
 	}
 }
 
-// Population reads the people of a range, each by one statement's snapshot. What it lends is good until the next is asked for.
+// Population reads the people of a range who have not been erased, each by one statement's snapshot. What it lends is good until the
+// next is asked for.
 func (s *Store) Population(ctx context.Context, in SubjectRange) iter.Seq2[*Person, error] {
-	return readPeople(ctx, s, "read the population", selectPopulation, []any{[16]byte(in.After), [16]byte(in.To)},
+	return readPeople(ctx, s, "read the population", selectPeople(inRange, true), in.args(),
 		func(p *Person) (*Person, func([][]byte)) { return p, nil })
 }
-
-// A subject's rows come one after the other: one for each purpose, or a single one without. The columns stand where
-// selectSnapshots has them, but for the purpose.
-const selectPopulation = `
-	SELECT s.subject_id, c.purpose, s.version, s.state, s.key_slot, ` + selectStanding + `,
-		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version
-	FROM subject s LEFT JOIN consent_state c ON c.subject_id = s.subject_id
-	WHERE s.subject_id > $1 AND s.subject_id <= $2 AND s.erased_at IS NULL
-	ORDER BY s.subject_id`
-
-const colPurpose = colAttribute

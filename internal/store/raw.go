@@ -32,3 +32,13 @@ func (a *byteArena) keep(field []byte) []byte {
 	a.free = append(a.free, field...)
 	return a.free[start:len(a.free):len(a.free)]
 }
+
+// knownWord reads a field that is nearly always one of a few words, without a copy of its own when it is.
+func knownWord[W ~string](field []byte, words ...W) W {
+	for _, word := range words {
+		if string(field) == string(word) {
+			return word
+		}
+	}
+	return W(field)
+}
