@@ -12,11 +12,12 @@ import (
 )
 
 // The files that may take a value out of its wrapper, and the files and folders that may borrow it: to
-// seal, to index, to transform, to work facets out, to write it into the copy that goes to a vault, or to write to the person.
+// seal, to index, to transform, to work facets out, to write it into the copy that goes to a vault, to write to the person, or to give the person
+// what is held about them and the link that fetches it.
 var (
 	mayReveal = []string{"internal/custody/disclosure.go"}
 	mayBorrow = []string{"internal/keyring/seal.go", "internal/keyring/index.go", "internal/catalogue/", "internal/mapping/", "internal/importer/", "internal/custody/state.go", "internal/custody/evidence.go", "internal/custody/consentimport.go",
-		"internal/custody/signal.go", "internal/custody/facet.go", "internal/custody/messenger.go", "internal/custody/code.go", "internal/custody/requestdetail.go", "internal/mail/"}
+		"internal/custody/signal.go", "internal/custody/facet.go", "internal/custody/messenger.go", "internal/custody/code.go", "internal/custody/requestdetail.go", "internal/custody/owndata.go", "internal/api/exports.go", "internal/mail/"}
 )
 
 func TestOnlyTheDisclosureFlowRevealsValues(t *testing.T) {
