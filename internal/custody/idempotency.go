@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -39,7 +38,7 @@ func (s *Service) writeKeyed(ctx context.Context, key store.IdempotencyKey, answ
 			return err
 		}
 		if ok {
-			return recall(earlier.Body, answer)
+			return recall(earlier, answer)
 		}
 		if err := work(tx); err != nil {
 			return err
@@ -48,7 +47,7 @@ func (s *Service) writeKeyed(ctx context.Context, key store.IdempotencyKey, answ
 		if err != nil {
 			return privacy.Internal(err, "keep an answer")
 		}
-		return tx.Remember(ctx, key, store.Answer{Status: http.StatusOK, Body: body}, s.instant())
+		return tx.Remember(ctx, key, body, s.instant())
 	})
 }
 
@@ -95,7 +94,7 @@ func (s *Service) remember(w *store.Writes, key *store.IdempotencyKey, answer an
 	if err != nil {
 		return privacy.Internal(err, "keep an answer")
 	}
-	w.Remember(*key, store.Answer{Status: http.StatusOK, Body: body}, at)
+	w.Remember(*key, body, at)
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (c EventsConfig) withDefaults() EventsConfig {
 
 const (
 	relayEvery  = 250 * time.Millisecond // between looks at the outbox, for what other nodes left there
-	relayGather = 10 * time.Millisecond  // after a change, for those that come with it
+	relayGather = 50 * time.Millisecond  // after a change, for those that come with it
 	relayStep   = 1000                   // changes of one step, which bounds its transactions
 	sweepEvery  = time.Second            // between looks for what is due
 )

@@ -17,19 +17,12 @@ type IdempotencyKey struct {
 	Fingerprint [32]byte
 }
 
-// Answer is what a write answered, kept so that a repeat gets the same. It holds ids,
-// never personal data.
-type Answer struct {
-	Status int
-	Body   []byte
-}
-
 // Recall gives the answer to an earlier write of the same key, inside the transaction that would
-// write again. Two requests with one key wait for each other. KindConflict when the
+// write again. It holds ids, never personal data. Two requests with one key wait for each other. KindConflict when the
 // key was used for a different request.
-func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer Answer, ok bool, err error) {
+func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer []byte, ok bool, err error) {
 	if _, err = t.tx.Exec(ctx, lockKey, key.Client, key.Key); err != nil {
-		return answer, false, wrap(err, "lock an idempotency key")
+		return nil, false, wrap(err, "lock an idempotency key")
 	}
 	answer, ok, err = scanAnswer(t.tx.QueryRow(ctx, selectAnswer, key.Client, key.Key), &key)
 	return answer, ok, wrap(err, "read an idempotency key")
@@ -38,34 +31,35 @@ func (t *Tx) Recall(ctx context.Context, key IdempotencyKey) (answer Answer, ok 
 const (
 	keyHash      = `hashtextextended($1 || ' ' || $2, 0)`
 	lockKey      = `SELECT pg_advisory_xact_lock(` + keyHash + `)`
-	selectAnswer = `SELECT fingerprint, status, answer FROM idempotency WHERE client = $1 AND key = $2`
+	selectAnswer = `SELECT fingerprint, answer FROM idempotency WHERE client = $1 AND key = $2`
 )
 
-func scanAnswer(row pgx.Row, key *IdempotencyKey) (answer Answer, ok bool, err error) {
+func scanAnswer(row pgx.Row, key *IdempotencyKey) (answer []byte, ok bool, err error) {
 	var fingerprint []byte
-	err = row.Scan(&fingerprint, &answer.Status, &answer.Body)
+	err = row.Scan(&fingerprint, &answer)
 	switch {
 	case isNoRows(err):
-		return Answer{}, false, nil
+		return nil, false, nil
 	case err != nil:
-		return Answer{}, false, err
+		return nil, false, err
 	case string(fingerprint) != string(key.Fingerprint[:]):
-		return Answer{}, false, privacy.Conflict("idempotency_key_reused", "this Idempotency-Key was used for a different request; choose a fresh one")
+		return nil, false, privacy.Conflict("idempotency_key_reused", "this Idempotency-Key was used for a different request; choose a fresh one")
 	}
 	return answer, true, nil
 }
 
 // Remember keeps the answer of the write this transaction makes.
-func (t *Tx) Remember(ctx context.Context, key IdempotencyKey, answer Answer, at time.Time) error {
-	_, err := t.tx.Exec(ctx, insertAnswer, key.Client, key.Key, key.Fingerprint[:], answer.Status, answer.Body, at)
+func (t *Tx) Remember(ctx context.Context, key IdempotencyKey, answer []byte, at time.Time) error {
+	_, err := t.tx.Exec(ctx, insertAnswer, key.Client, key.Key, key.Fingerprint[:], answer, at)
 	return wrap(err, "keep an idempotency key")
 }
 
-const insertAnswer = `INSERT INTO idempotency (client, key, fingerprint, status, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
+// Only what was done is answered again, so the status is always the same.
+const insertAnswer = `INSERT INTO idempotency (client, key, fingerprint, status, answer, created_at) VALUES ($1, $2, $3, 200, $4, $5)`
 
 // Remember is [Tx.Remember] among other writes.
-func (w *Writes) Remember(key IdempotencyKey, answer Answer, at time.Time) {
-	w.queue(insertAnswer, key.Client, key.Key, key.Fingerprint[:], answer.Status, answer.Body, at)
+func (w *Writes) Remember(key IdempotencyKey, answer []byte, at time.Time) {
+	w.queue(insertAnswer, key.Client, key.Key, key.Fingerprint[:], answer, at)
 }
 
 // ForgetAnswers drops the answers kept since before the given time.

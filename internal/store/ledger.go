@@ -78,14 +78,6 @@ func (s *Store) writeLedgers(ctx context.Context, questions []LedgerQuestion, lo
 	return wrap(err, "write to a ledger")
 }
 
-// ledgerLocks are the statements that lock a key, which answers whether it could, and a subject.
-type ledgerLocks struct{ key, subject string }
-
-var (
-	waitForLocks = &ledgerLocks{key: `SELECT true FROM pg_advisory_xact_lock(` + keyHash + `)`, subject: lockSubject}
-	skipLocked   = &ledgerLocks{key: `SELECT pg_try_advisory_xact_lock(` + keyHash + `)`, subject: lockSubject + ` SKIP LOCKED`}
-)
-
 func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions []LedgerQuestion, locks *ledgerLocks) ([]LedgerHead, error) {
 	heads := make([]LedgerHead, len(questions))
 	var number int64
@@ -93,15 +85,17 @@ func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions [
 	reads.Queue("begin")
 	reads.Queue(twoPhase)
 	// The locks come before what they protect: each statement sees what was committed before it began.
-	for i := range questions {
-		locks.queue(reads, &questions[i], &heads[i])
-	}
-	for i := range questions {
-		question, head := &questions[i], &heads[i]
-		reads.Queue(selectHead, [16]byte(question.Subject), question.Purpose, question.All, question.Record).Query(func(rows pgx.Rows) (err error) {
-			number, err = scanHead(rows, head)
-			return err
-		})
+	locks.queueKeys(reads, questions, heads)
+	if together := len(questions) > 1 && !s.distributed; together {
+		locks.queueSubjects(reads, questions, heads)
+		queueHeads(reads, questions, heads, &number)
+	} else {
+		for i := range questions {
+			locks.queueSubject(reads, &questions[i], &heads[i])
+		}
+		for i := range questions {
+			queueHead(reads, &questions[i], &heads[i], &number)
+		}
 	}
 	for i := range questions {
 		if since := questions[i].AskedSince; !since.IsZero() {
@@ -118,71 +112,12 @@ func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions [
 	return heads, err
 }
 
-// queue locks one ledger, and reads what is kept for its key.
-func (l *ledgerLocks) queue(reads *pgx.Batch, question *LedgerQuestion, head *LedgerHead) {
-	if key := question.Key; key != nil {
-		reads.Queue(l.key, key.Client, key.Key).QueryRow(func(row pgx.Row) error {
-			var held bool
-			err := row.Scan(&held)
-			head.Busy = !held
-			return err
-		})
-		reads.Queue(selectAnswer, key.Client, key.Key).QueryRow(func(row pgx.Row) error {
-			answer, _, err := scanAnswer(row, key)
-			if privacy.KindOf(err) == privacy.KindConflict {
-				head.Reused, err = err, nil
-			}
-			head.Answer = answer.Body
-			return err
-		})
-	}
-	reads.Queue(l.subject, [16]byte(question.Subject)).QueryRow(func(row pgx.Row) error {
-		subject, err := scanSubject(row, question.Subject)
-		if isNoRows(err) {
-			head.Busy = head.Busy || l == skipLocked
-			return nil
-		}
-		if !subject.Erased { // else there is none any more
-			head.Subject = subject
-		}
-		return err
-	})
-}
-
 // LedgerHead reads where the ledger of a locked subject ends, and where they stand on every purpose.
 func (t *Tx) LedgerHead(ctx context.Context, subject Subject) (*LedgerHead, error) {
 	head := &LedgerHead{Subject: subject}
-	rows, err := t.tx.Query(ctx, selectHead, [16]byte(subject.ID), "", true, [16]byte{})
-	if err != nil {
-		return nil, wrap(err, "read the end of a ledger")
-	}
-	defer rows.Close()
-	_, err = scanHead(rows, head)
-	return head, wrap(err, "read the end of a ledger")
-}
-
-// Each kind of row is found by the subject's key, so that on Citus one shard answers; publication is on every node.
-const selectHead = `
-	SELECT (SELECT coalesce(max(number), 0) FROM publication),
-		coalesce(r.seq, 0), r.hash,
-		$4 <> '00000000-0000-0000-0000-000000000000'::uuid AND EXISTS (SELECT FROM consent_record k WHERE k.subject_id = $1 AND k.record_id = $4),
-		coalesce(c.purpose, ''), coalesce(c.seq, 0), coalesce(c.status, ''), coalesce(c.explicit, false), c.separate_for, coalesce(c.given_by, ''),
-		c.occurred_at, c.expires_at, coalesce(c.notice_id, ''), coalesce(c.notice_version, 0), c.updated_at
-	FROM (VALUES (1)) AS one
-	LEFT JOIN LATERAL (SELECT seq, hash FROM consent_record WHERE subject_id = $1 ORDER BY seq DESC LIMIT 1) r ON true
-	LEFT JOIN consent_state c ON c.subject_id = $1 AND (c.purpose = $2 OR $3)`
-
-func scanHead(rows pgx.Rows, head *LedgerHead) (number int64, err error) {
-	for rows.Next() {
-		var state ConsentState
-		if err := scanMaybeState(rows, &state, &number, &head.Seq, &head.Hash, &head.Known); err != nil {
-			return 0, err
-		}
-		if state.Purpose != "" {
-			head.States = append(head.States, state)
-		}
-	}
-	return number, rows.Err()
+	reads, number := &pgx.Batch{}, int64(0)
+	queueHead(reads, &LedgerQuestion{Subject: subject.ID, All: true}, head, &number)
+	return head, wrap(t.tx.SendBatch(ctx, reads).Close(), "read the end of a ledger")
 }
 
 // publicationOn is publication on a connection that is held already: asking the pool for a second one could

@@ -31,6 +31,7 @@ import (
 // a withdrawal that has returned must be seen by every read that starts later.
 type Store struct {
 	pool         *pgxpool.Pool
+	distributed  bool     // by Citus, where a statement may not lock rows of several shards
 	publications sync.Map // number → privacy.RevisionID
 	changes      chan struct{}
 	work         *pgxpool.Pool // for jobs; connects when there are any
@@ -86,7 +87,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, wrap(err, "connect")
 	}
-	if err := pool.Ping(ctx); err != nil {
+	var distributed bool
+	if err := pool.QueryRow(ctx, `SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL`).Scan(&distributed); err != nil {
 		pool.Close()
 		return nil, wrap(err, "connect")
 	}
@@ -101,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		work.Close()
 		return nil, privacy.Internal(err, "set the jobs up")
 	}
-	return &Store{pool: pool, changes: make(chan struct{}, 1), work: work, queue: queue}, nil
+	return &Store{pool: pool, distributed: distributed, changes: make(chan struct{}, 1), work: work, queue: queue}, nil
 }
 
 // commitDurably undoes a server, database or role that lets commits return before they are on disk: what is

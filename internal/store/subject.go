@@ -45,26 +45,28 @@ var ErrErased = privacy.NotFound("subject_erased", "this subject has been erased
 
 // LockAnySubject is [Tx.LockSubject] for what goes on with a subject after their erasure, too.
 func (t *Tx) LockAnySubject(ctx context.Context, id privacy.SubjectID) (Subject, error) {
-	subject, err := scanSubject(t.tx.QueryRow(ctx, lockSubject, [16]byte(id)), id)
+	var subject Subject
+	err := scanSubject(t.tx.QueryRow(ctx, lockSubject, [16]byte(id)), &subject)
 	if isNoRows(err) {
-		return subject, privacy.NotFound("subject_not_found", "there is no such subject")
+		return Subject{}, privacy.NotFound("subject_not_found", "there is no such subject")
 	}
 	return subject, wrap(err, "lock a subject")
 }
 
-const lockSubject = `SELECT key_slot, version, state, ` + selectStanding + `, erased_at IS NOT NULL FROM subject s WHERE subject_id = $1 FOR UPDATE`
+const (
+	selectSubject = `SELECT subject_id, key_slot, version, state, ` + selectStanding + `, erased_at IS NOT NULL FROM subject s`
+	lockSubject   = selectSubject + ` WHERE subject_id = $1 FOR UPDATE`
+)
 
-func scanSubject(row pgx.Row, id privacy.SubjectID) (Subject, error) {
-	subject := Subject{ID: id}
+func scanSubject(row pgx.Row, subject *Subject) (err error) {
 	var version int64
 	var standing []byte
-	err := row.Scan(&subject.Slot, &version, &subject.State, &standing, &subject.Erased)
-	if err != nil {
-		return Subject{}, err
+	if err = row.Scan((*[16]byte)(&subject.ID), &subject.Slot, &version, &subject.State, &standing, &subject.Erased); err != nil {
+		return err
 	}
 	subject.Version = uint32(version) //nolint:gosec // bounded by a check constraint
 	subject.Standing, err = readStanding(standing)
-	return subject, err
+	return err
 }
 
 // UpdateSubject writes a subject's new state under its next version.

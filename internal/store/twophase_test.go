@@ -34,7 +34,7 @@ func TestTransactionsThatSpanNodesCommitInTwoPhases(t *testing.T) {
 	db.exec(`INSERT INTO revision VALUES (repeat('a', 64), '', 'test', now())`)
 	db.exec(`INSERT INTO publication VALUES (1, repeat('a', 64), 'test', now())`)
 	key := store.IdempotencyKey{Client: "crm", Key: "k"}
-	answer := store.Answer{Status: 200, Body: []byte(`{}`)}
+	answer := []byte(`{}`)
 	id := db.subject()
 	entries := func() audit.Batch { return batch(t, start, lookups(1)) }
 	writes := map[string]func() error{
