@@ -14,7 +14,7 @@ func provenLog(t testing.TB, size int) (*shelf, *naive) {
 	want := newNaive(size)
 	var tree Tree
 	var stored shelf
-	stored.put(t, tree.Append(want.leaves...))
+	stored.grow(t, &tree, want.leaves...)
 	return &stored, want
 }
 

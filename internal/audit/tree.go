@@ -33,9 +33,8 @@ type TileNode struct {
 
 // Growth is what appending adds to the stored hashes.
 type Growth struct {
-	From   uint64 // index of the first leaf
-	Leaves []Hash
-	Tiles  []TileNode
+	From  uint64 // index of the first leaf
+	Tiles []TileNode
 }
 
 // Size is the number of leaves.
@@ -56,7 +55,7 @@ func (t *Tree) Root() Hash {
 
 // Append adds leaves and says what is to be stored with them.
 func (t *Tree) Append(leaves ...Hash) Growth {
-	growth := Growth{From: t.size, Leaves: leaves}
+	growth := Growth{From: t.size}
 	for _, leaf := range leaves {
 		t.append(leaf, func(level uint, index uint64, hash Hash) {
 			if level%TileHeight == 0 {
@@ -82,9 +81,6 @@ func (t *Tree) append(leaf Hash, completed func(level uint, index uint64, hash H
 	t.edge = append(t.edge, hash)
 	t.size++
 }
-
-// Clone gives a copy that can grow on its own, for a transaction that may fail.
-func (t *Tree) Clone() *Tree { return &Tree{size: t.size, edge: slices.Clone(t.edge)} }
 
 const treeVersion = 1
 

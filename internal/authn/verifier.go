@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -91,15 +90,6 @@ func (v *Verifier) Ready(ctx context.Context) error {
 
 // Close forgets every verified token.
 func (v *Verifier) Close() { v.remembered.InvalidateAll() }
-
-// Bearer takes the token out of an Authorization header (RFC 6750 §2.1).
-func Bearer(header string) (string, error) {
-	scheme, token, _ := strings.Cut(header, " ")
-	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", errMissing
-	}
-	return token, nil
-}
 
 // Verify tells who holds the token. Errors are of kind unauthenticated, forbidden for a
 // good token without a known role, and unavailable when the issuer's keys cannot be had.

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -11,10 +10,9 @@ import (
 // Decision is an outcome and what it was decided on. The bytes are shared: they must not be changed.
 type Decision struct {
 	Outcome   privacy.Outcome
-	Recorded  []byte            // the outcome as canonical JSON
-	InputHash [sha256.Size]byte // SHA-256 of Input
-	Input     []byte            // canonical JSON
-	Evaluated bool              // false when the decision was remembered
+	Recorded  []byte // the outcome as canonical JSON
+	Input     []byte // canonical JSON
+	Evaluated bool   // false when the decision was remembered
 }
 
 // Decide gives the outcome of a revision for an input. Every asked attribute is in
@@ -69,7 +67,7 @@ func (e *Engine) question(id privacy.RevisionID, input privacy.DecisionInput) (*
 		return nil, Decision{}, err
 	}
 	content, err := CanonicalInput(input)
-	return ready, Decision{InputHash: sha256.Sum256(content), Input: content}, err
+	return ready, Decision{Input: content}, err
 }
 
 func (e *Engine) evaluate(ctx context.Context, ready *prepared, content []byte, asked []privacy.AttributeName) (privacy.Outcome, error) {

@@ -1,8 +1,8 @@
 package policy
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"maps"
 	"strings"
 	"sync"
@@ -131,7 +131,7 @@ func TestDecisionsAreRemembered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !first.Evaluated || first.InputHash != sha256.Sum256(first.Input) {
+	if !first.Evaluated || len(first.Input) == 0 {
 		t.Errorf("first: %+v", first)
 	}
 	first.Outcome.Permitted["income"] = privacy.ModePlain // what a caller does with it stays with them
@@ -140,7 +140,7 @@ func TestDecisionsAreRemembered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Evaluated || again.InputHash != first.InputHash || len(again.Outcome.Permitted) != 2 {
+	if again.Evaluated || !bytes.Equal(again.Input, first.Input) || len(again.Outcome.Permitted) != 2 {
 		t.Errorf("again: %+v", again)
 	}
 	if n := engine.Evaluations(); n != 1 {

@@ -132,7 +132,7 @@ func TestLaw7DecisionsReplay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(replayed.Outcome, decision.Outcome) || replayed.InputHash != decision.InputHash {
+		if !reflect.DeepEqual(replayed.Outcome, decision.Outcome) || !bytes.Equal(replayed.Input, decision.Input) {
 			t.Fatalf("decided %v, replayed %v", decision.Outcome, replayed.Outcome)
 		}
 	})

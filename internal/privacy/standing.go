@@ -33,9 +33,6 @@ const ScopeEverything ObjectionScope = "*"
 
 const familySuffix = ".*"
 
-// ScopeOf gives the scope of one purpose.
-func ScopeOf(purpose PurposeName) ObjectionScope { return ObjectionScope(purpose) }
-
 // Purpose gives the one purpose that the scope names; ok is false for a family and for everything.
 func (s ObjectionScope) Purpose() (purpose PurposeName, ok bool) {
 	if s == ScopeEverything || strings.HasSuffix(string(s), familySuffix) {

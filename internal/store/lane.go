@@ -108,7 +108,6 @@ func (l *Lane) Advance(ctx context.Context, p *Processor, limit int, at time.Tim
 // Due is an event that is to be told now.
 type Due struct {
 	Logged
-	LoggedAt     time.Time
 	Attempts     int
 	Refusals     int
 	FailingSince time.Time // zero: it has not failed yet
@@ -119,7 +118,7 @@ func (l *Lane) Due(ctx context.Context, at time.Time, limit int) ([]Due, error) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rows, err := l.conn.Query(ctx, `
-		SELECT c.index, c.change_id, c.subject_id, c.kind, c.purpose, c.detail, c.at, c.logged_at, d.attempts, d.refusals, d.failing_since
+		SELECT c.index, c.change_id, c.subject_id, c.kind, c.purpose, c.detail, c.at, d.attempts, d.refusals, d.failing_since
 		FROM (SELECT * FROM delivery d WHERE d.processor_id = $1 AND `+dueDeliveries+` ORDER BY d.index LIMIT $3) d
 		JOIN change_log c ON c.index = d.index ORDER BY d.index`, [16]byte(l.id), at, limit)
 	if err != nil {
@@ -128,7 +127,7 @@ func (l *Lane) Due(ctx context.Context, at time.Time, limit int) ([]Due, error) 
 	due, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Due, error) {
 		var d Due
 		var since *time.Time
-		err := row.Scan(&d.Index, &d.ID, (*[16]byte)(&d.Subject), &d.Kind, &d.Purpose, &d.Detail, &d.At, &d.LoggedAt, &d.Attempts, &d.Refusals, &since)
+		err := row.Scan(&d.Index, &d.ID, (*[16]byte)(&d.Subject), &d.Kind, &d.Purpose, &d.Detail, &d.At, &d.Attempts, &d.Refusals, &since)
 		d.FailingSince = timeOrZero(since)
 		return d, err
 	})
