@@ -1,9 +1,11 @@
 package authn
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +24,23 @@ type claims struct {
 }
 
 // roleList reads a list of roles or one text with spaces between them.
+// UnmarshalJSON refuses times that are texts: RFC 7519 §2 has them as numbers, and the library would read either.
+func (c *claims) UnmarshalJSON(data []byte) error {
+	var times struct{ Exp, Nbf, Iat json.RawMessage }
+	if err := json.Unmarshal(data, &times); err != nil {
+		return err
+	}
+	for _, at := range []json.RawMessage{times.Exp, times.Nbf, times.Iat} {
+		if bytes.HasPrefix(at, []byte(`"`)) {
+			return errTimeIsText
+		}
+	}
+	type plain claims // without this method
+	return json.Unmarshal(data, (*plain)(c))
+}
+
+var errTimeIsText = errors.New("a time is a text")
+
 type roleList []privacy.Role
 
 // UnmarshalJSON implements json.Unmarshaler.

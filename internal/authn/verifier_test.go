@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -150,6 +151,9 @@ func TestVerifyRefuses(t *testing.T) {
 		{"expired", sign(t, ed, key, kid, good(jwt.MapClaims{"exp": start.Unix() - 1})), "token_expired"},
 		{"expires now", sign(t, ed, key, kid, good(jwt.MapClaims{"exp": start.Unix()})), "token_expired"},
 		{"never expires", sign(t, ed, key, kid, good(jwt.MapClaims{"exp": nil})), "token_claim_missing"},
+		{"exp is a number in quotes", sign(t, ed, key, kid, good(jwt.MapClaims{"exp": strconv.FormatInt(start.Add(time.Hour).Unix(), 10)})), "token_invalid"},
+		{"nbf is a number in quotes", sign(t, ed, key, kid, good(jwt.MapClaims{"nbf": strconv.FormatInt(start.Unix(), 10)})), "token_invalid"},
+		{"iat is a number in quotes", sign(t, ed, key, kid, good(jwt.MapClaims{"iat": strconv.FormatInt(start.Unix(), 10)})), "token_invalid"},
 		{"exp is text", sign(t, ed, key, kid, good(jwt.MapClaims{"exp": "tomorrow"})), "token_invalid"},
 		{"not yet valid", sign(t, ed, key, kid, good(jwt.MapClaims{"nbf": start.Unix() + 1})), "token_not_yet_valid"},
 		{"wrong audience", sign(t, ed, key, kid, good(jwt.MapClaims{"aud": "somebody-else"})), "token_wrong_audience"},
@@ -466,15 +470,6 @@ func TestNewRefusesABadConfig(t *testing.T) {
 			_, err := New(t.Context(), config, c.now)
 			wantRefusal(t, err, privacy.KindInvalid, "authn_config")
 		})
-	}
-}
-
-func TestBearer(t *testing.T) {
-	for header, want := range map[string]string{"Bearer abc": "abc", "bearer  abc ": "abc", "": "", "abc": "", "Basic abc": "", "Bearer ": ""} {
-		got, err := Bearer(header)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("Bearer(%q) = %q, %v", header, got, err)
-		}
 	}
 }
 

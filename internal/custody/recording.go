@@ -265,8 +265,8 @@ func recordDraft(caller Caller, id privacy.SubjectID, record *store.ConsentRecor
 	return audit.Draft{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose, Object: recordObject(record.Hash)}
 }
 
-// given opens what is needed of the subject: to see whether they may give a consent themselves, and to seal
-// its evidence. A refusal needs neither, and is recorded while no key can be had.
+// given opens what is needed of the subject: to see whether they may give a consent, and to seal its
+// evidence. A refusal needs neither, and is recorded while no key can be had.
 func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *store.ConsentRecord, at time.Time) (err error) {
 	r.sealed = nil
 	if !r.needsKey(record) {
@@ -277,7 +277,7 @@ func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *s
 	if err != nil {
 		return err
 	}
-	if ownGrant(record) {
+	if record.Action == privacy.ActionGrant {
 		if err := s.mayGive(ctx, key, head, record, at); err != nil {
 			return err
 		}
@@ -289,18 +289,23 @@ func (r *recording) given(ctx context.Context, head *store.LedgerHead, record *s
 }
 
 func (r *recording) needsKey(record *store.ConsentRecord) bool {
-	return ownGrant(record) || !r.consent.Evidence.IsEmpty()
+	return record.Action == privacy.ActionGrant || !r.consent.Evidence.IsEmpty()
 }
 
-func ownGrant(record *store.ConsentRecord) bool {
-	return record.Action == privacy.ActionGrant && record.By == privacy.BySelf
-}
+// firstZone is how far ahead of UTC a day begins somewhere: who was born there on a date may consent, or be consented for, on that date.
+const firstZone = 14 * time.Hour
 
-// mayGive asks the policy whether the subject's own word is enough for a consent.
+// mayGive refuses a consent from before the subject was born, and asks the policy whether their own word is enough for one.
 func (s *Service) mayGive(ctx context.Context, key *keyring.Subject, head *store.LedgerHead, record *store.ConsentRecord, at time.Time) error {
 	st, err := openState(key, &head.Subject)
 	if err != nil {
 		return err
+	}
+	if born := s.facts(st).Born; record.OccurredAt.Before(born.Add(-firstZone)) {
+		return privacy.Invalid("consent_before_birth", "occurred_at lies before the birth date that is held of the subject: one of the two is wrong")
+	}
+	if record.By != privacy.BySelf {
+		return nil
 	}
 	given := *record
 	given.ConfirmBy = "" // the question is what they may give once it is confirmed

@@ -72,6 +72,8 @@ func TestBadInputTokens(t *testing.T) {
 		{"expired", rs(jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), 401, "token_expired"},
 		{"not yet valid", rs(jwt.MapClaims{"nbf": time.Now().Add(time.Hour).Unix()}), 401, "token_not_yet_valid"},
 		{"issued tomorrow", rs(jwt.MapClaims{"iat": time.Now().Add(24 * time.Hour).Unix()}), 401, "token_not_yet_valid"},
+		{"an end that is a text", rs(jwt.MapClaims{"exp": fmt.Sprint(time.Now().Add(time.Hour).Unix())}), 401, "token_invalid"},
+		{"an end that is a word", rs(jwt.MapClaims{"exp": marker}), 401, "token_invalid"},
 		{"without end", rs(jwt.MapClaims{"exp": nil}), 401, "token_claim_missing"},
 		{"another audience", rs(jwt.MapClaims{"aud": marker}), 401, "token_wrong_audience"},
 		{"another issuer", rs(jwt.MapClaims{"iss": "https://" + marker}), 401, "token_wrong_issuer"},

@@ -61,6 +61,9 @@ func TestConsentThatCannotBe(t *testing.T) {
 		"in another language": {id, object{"notice": notice, "locale": "fr"}, "notice_not_in_language"},
 		"for another purpose": {id, object{"notice": notice, "purpose": "sales.outreach"}, "notice_not_for_purpose"},
 		"of a child":          {child, object{}, "guardian_consent_required"},
+		"before their birth":  {child, object{"occurred_at": "2016-04-29T00:00:00Z"}, "consent_before_birth"},
+		"for somebody unborn": {child, object{"occurred_at": "2016-04-29T00:00:00Z", "by": "guardian"}, "consent_before_birth"},
+		"before 1970":         {id, object{"occurred_at": "1969-12-31T00:00:00Z"}, "consent_too_early"},
 		"without a courier":   {id, object{"confirm": "email"}, "confirmation_unavailable"},
 	} {
 		body := object{"subject": object{"id": c.id}, "purpose": "marketing.email", "action": "grant"}
@@ -76,6 +79,8 @@ func TestConsentThatCannotBe(t *testing.T) {
 			t.Errorf("something was recorded: %s", body)
 		}
 	}
+	// On the day of their birth, wherever that began, their guardian may speak for them.
+	v.post("/v1/consents", v.steward(), object{"subject": object{"id": child}, "purpose": "marketing.email", "action": "grant", "by": "guardian", "occurred_at": "2016-04-30T10:00:00Z"}, http.StatusCreated)
 }
 
 // An import over HTTP answers line by line, and the same file again, or after it broke off, records nothing twice.
