@@ -67,19 +67,7 @@ func TestConfirmByEmail(t *testing.T) {
 	if a.into(t, &pending); a.status != http.StatusCreated || pending.Status != "pending" {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}
-	letter := <-server.Letters
-	parsed, err := mail.ReadMessage(strings.NewReader(letter.Data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(quotedprintable.NewReader(parsed.Body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	link, err := url.Parse(regexp.MustCompile(`http://\S+`).FindString(string(text)))
-	if err != nil || !strings.Contains(letter.To, "<ada@example.com>") || link.Fragment == "" {
-		t.Fatalf("to %s: %s", letter.To, text)
-	}
+	link := linkTo(t, server, "ada@example.com")
 	page := v.call(http.MethodGet, link.String(), "", nil)
 	if page.status != http.StatusOK || !strings.Contains(string(page.body), `lang="zh"`) || strings.Contains(string(page.body), link.Fragment) {
 		t.Fatalf("the page: status %d: %s", page.status, page.body)
@@ -117,6 +105,72 @@ func TestConfirmByEmail(t *testing.T) {
 	}
 	if !limited {
 		t.Error("links can be tried as fast as one likes")
+	}
+}
+
+// linkTo gives the link of the next letter.
+func linkTo(t *testing.T, server *testenv.SMTPServer, address string) *url.URL {
+	t.Helper()
+	letter := <-server.Letters
+	parsed, err := mail.ReadMessage(strings.NewReader(letter.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(quotedprintable.NewReader(parsed.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := url.Parse(regexp.MustCompile(`http://\S+`).FindString(string(text)))
+	if err != nil || !strings.Contains(letter.To, "<"+address+">") || link.Fragment == "" {
+		t.Fatalf("to %s: %s", letter.To, text)
+	}
+	return link
+}
+
+// Of a link that comes too late, was used before, or was tried with too many wrong secrets, the answer is the same, and nothing changes.
+func TestLinksThatDoNotWorkAnyMore(t *testing.T) {
+	v := setup(t)
+	server := testenv.NewSMTP(t, "")
+	at := v.startMailing(server)
+	for name, c := range map[string]struct {
+		before func(press func(token string) answer, token string)
+		status string // afterwards
+	}{
+		"too late": {func(func(string) answer, string) {
+			sql(t, v.connect(), `UPDATE confirmation SET expires_at = created_at + interval '1 millisecond'`)
+		}, "pending"},
+		"used": {func(press func(string) answer, token string) {
+			if a := press(token); a.status != http.StatusOK {
+				t.Errorf("the first time: %d %s", a.status, a.body)
+			}
+		}, "granted"},
+		"guessed at": {func(press func(string) answer, token string) {
+			for range 5 {
+				v.wantProblem(t, press(token[:60]+"AAAA"), http.StatusUnprocessableEntity, "confirmation_invalid")
+			}
+		}, "pending"},
+	} {
+		address := strings.ReplaceAll(name, " ", "-") + "@example.com"
+		id := v.store(address, object{"country": "DE"})
+		a := v.call(http.MethodPost, at+"/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.email", "action": "grant", "confirm": "email"})
+		if a.status != http.StatusCreated {
+			t.Fatalf("%s: %d %s", name, a.status, a.body)
+		}
+		link := linkTo(t, server, address)
+		press := func(token string) answer {
+			return v.call(http.MethodPost, at+"/v1/consents/confirm", "", object{"token": token})
+		}
+		c.before(press, link.Fragment)
+		was := v.rows(t)
+		v.wantProblem(t, press(link.Fragment), http.StatusUnprocessableEntity, "confirmation_invalid")
+		if is := v.rows(t); is != was {
+			t.Errorf("%s: it changed %s to %s", name, was, is)
+		}
+		var list struct{ Consents []struct{ Status string } }
+		v.get("/v1/subjects/"+id+"/consents", v.steward()).into(t, &list)
+		if len(list.Consents) != 1 || list.Consents[0].Status != c.status {
+			t.Errorf("%s: %+v, want %s", name, list, c.status)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,72 @@ func TestConsentsAreProvenElsewhere(t *testing.T) {
 	if issued != 2 {
 		t.Errorf("%d proofs on record", issued)
 	}
+}
+
+// What a vault gave out is changed on its way, in one place after the other: whoever verifies is told in which.
+func TestTamperedProofsAreFound(t *testing.T) {
+	v := setup(t)
+	id := v.store("ada@example.com", object{"country": "DE"})
+	v.publishNotice("marketing.email", 1, "We write to you.")
+	for range 3 {
+		v.post("/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.email", "action": "grant", "notice": object{"id": "marketing.email", "version": 1}, "locale": "de"}, http.StatusCreated)
+	}
+	pack := v.proof(id, v.officer())
+	verifyPack(t, pack, v.checkpointKeys())
+	for what, c := range map[string]struct {
+		file, from, to, check string
+	}{
+		"what the notice said":        {"notices/marketing.email/1/notice.json", "We write", "We call", "notices"},
+		"the form of the notice":      {"notices/marketing.email/1/notice.json", `{`, `[`, "notices"},
+		"the page that was shown":     {"notices/marketing.email/1/de.md", "We write", "We call", "notices"},
+		"the checkpoint's size":       {"audit/checkpoint.txt", "\n", "\n1", "audit log"},
+		"the checkpoint's signature":  {"audit/checkpoint.txt", "\n— ", "\n— x", "audit log"},
+		"an inclusion proof":          {"audit/entries.ndjson", `"proof":["`, `"proof":["ff`, "audit log"},
+		"the place of an entry":       {"audit/entries.ndjson", `"index":`, `"index":1`, "audit log"},
+		"a decision":                  {"records.ndjson", `"grant"`, `"deny"`, "records"},
+		"a receipt":                   {"receipts.txt", ".", ".e", "receipts"},
+		"what is signed of the files": {"manifest.json", `"records":3`, `"records":2`, "manifest"},
+	} {
+		files := unzip(t, pack)
+		changed := strings.Replace(files[c.file], c.from, c.to, 1)
+		if changed == files[c.file] {
+			t.Errorf("%s: %s has no %q: %s", what, c.file, c.from, files[c.file])
+		}
+		files[c.file] = changed
+		packed := rezip(t, pack, files)
+		report, err := proofpack.Verify(t.Context(), bytes.NewReader(packed), int64(len(packed)), v.checkpointKeys())
+		if err != nil || report.OK() {
+			t.Errorf("%s: nothing is found, %v", what, err)
+			continue
+		}
+		if !slices.ContainsFunc(report.Checks, func(check *proofpack.Check) bool { return check.Name == c.check && !check.OK }) {
+			t.Errorf("%s: it is not found by %s", what, c.check)
+		}
+	}
+}
+
+// rezip puts files in the place of those of a pack.
+func rezip(t *testing.T, pack []byte, files map[string]string) []byte {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(pack), int64(len(pack)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	for _, file := range r.File {
+		part, err := w.Create(file.Name)
+		if err == nil {
+			_, err = io.WriteString(part, files[file.Name])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
 }
 
 func unzip(t *testing.T, pack []byte) map[string]string {
