@@ -91,6 +91,7 @@ func New(c Config) *API {
 	a.routes()
 	mux.Handle("GET /confirm", linkPages("confirm.js", confirmTexts))
 	mux.Handle("GET /export", linkPages("export.js", exportTexts))
+	mux.Handle("GET /docs", docsPage(a.huma.OpenAPI()))
 	mux.Handle("GET /metrics", a.metrics.handler())
 	a.handler = a.observe(route(mux))
 	return a
@@ -114,6 +115,8 @@ func humaConfig(version string) huma.Config {
 	config.CreateHooks = nil // no $schema links in answers
 	config.RejectUnknownQueryParameters = true
 	config.SchemasPath = "" // they are in the document
+	config.DocsPath = ""    // Huma's page is drawn by scripts from elsewhere; see docsPage
+	config.OnAddOperation = append(config.OnAddOperation, sentAsJSON)
 	config.Tags = []*huma.Tag{
 		{Name: "subjects", Description: "Profiles come in, are found, and are corrected."},
 		{Name: "consent", Description: "What subjects decided about purposes: the ledger and where it leaves them."},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -141,6 +142,45 @@ func TestDocumentationIsServed(t *testing.T) {
 	for path, want := range map[string]string{"/docs": "<!doctype html>", "/openapi.json": `"openapi":"3.1`, "/openapi.yaml": "openapi: 3.1"} {
 		if w, _ := f.call("GET", path, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: status %d: %.200s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// The page to read has every operation and every schema, and can be read where nothing else can be reached.
+func TestDocumentationNeedsNothingElse(t *testing.T) {
+	f := newFace(t, Config{})
+	w, _ := f.call("GET", "/docs", "")
+	page := w.Body.String()
+	d := openAPI(t)
+	for path, methods := range d.Paths {
+		for method, op := range methods {
+			if !strings.Contains(page, `<details id="`+op.OperationID+`">`) || !strings.Contains(page, strings.ToUpper(method)+" "+template.HTMLEscapeString(path)+"</code>") {
+				t.Errorf("%s %s is not on the page", method, path)
+			}
+		}
+	}
+	for name := range d.Components.Schemas {
+		if !strings.Contains(page, `<details id="schema-`+name+`">`) {
+			t.Errorf("the schema %s is not on the page", name)
+		}
+	}
+	for _, elsewhere := range []string{"<script", " src=", "<link", "@import", "url(", `href="http`} {
+		if strings.Contains(page, elsewhere) {
+			t.Errorf("the page has %q", elsewhere)
+		}
+	}
+	if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "http") {
+		t.Errorf("its policy is %q", policy)
+	}
+}
+
+// A body that has a form of its own is not documented as any sequence of bytes.
+func TestJSONBodiesAreDocumentedAsJSON(t *testing.T) {
+	for path, methods := range openAPI(t).Paths {
+		for method, op := range methods {
+			if _, octets := op.RequestBody.Content["application/octet-stream"]; octets && len(op.RequestBody.Content) > 1 {
+				t.Errorf("%s %s takes octets, too", method, path)
+			}
 		}
 	}
 }
