@@ -13,7 +13,6 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
-	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -158,14 +157,6 @@ func publicKeys(ctx context.Context, flags keyringFlags, dev, origin string, log
 	}
 	defer func() { _ = keys.Close() }()
 	return custody.CheckpointKeys(ctx, keys, origin)
-}
-
-// openKeyring opens the keyring of a dev directory, or Vault's when there is none.
-func openKeyring(ctx context.Context, flags keyringFlags, dev string, log *slog.Logger) (*keyring.Keyring, error) {
-	if dev == "" {
-		return flags.open(ctx, keyringOptions(log))
-	}
-	return openDevKeyring(dev, log)
 }
 
 func printReport(w io.Writer, report audit.Report, asJSON bool) error {

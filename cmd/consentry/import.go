@@ -19,7 +19,6 @@ import (
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/importer"
-	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -135,7 +134,7 @@ func (c *importCommand) distinct() error {
 const importClient privacy.ClientID = "consentry-import"
 
 func (c *importCommand) direct(ctx context.Context, table *importer.Table, io stdio, log *slog.Logger) error {
-	keys, err := c.openKeyring(ctx, log)
+	keys, err := openKeyring(ctx, c.Keyring, c.Dev, log)
 	if err != nil {
 		return err
 	}
@@ -157,16 +156,6 @@ func (c *importCommand) direct(ctx context.Context, table *importer.Table, io st
 	caller := custody.Caller{Caller: privacy.Caller{Client: importClient}}
 	target := fmt.Sprintf("keyring %x", keys.Fingerprint([]byte("import target")))
 	return c.into(ctx, table, importer.NewDirect(service, caller, table.Identity()), target, io)
-}
-
-// openKeyring never makes keys: profiles sealed under keys of a mistyped directory would be lost.
-func (c *importCommand) openKeyring(ctx context.Context, log *slog.Logger) (*keyring.Keyring, error) {
-	options := keyringOptions(log)
-	if c.Dev == "" {
-		return c.Keyring.open(ctx, options)
-	}
-	options.Dev = true
-	return keyring.OpenFile(filepath.Join(c.Dev, "keyring"), options)
 }
 
 // into imports the table into a vault; nil for a dry run.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
@@ -27,13 +28,19 @@ func (c *keysInitCommand) Run(ctx context.Context, io stdio, log *slog.Logger) e
 	return withKeyring(ctx, c.Keyring, options, io, func(keys *keyring.Keyring) (any, error) { return keys.Status(ctx) })
 }
 
+// devKeyring names the keyring of a vault of consentry dev, in the place of Vault.
+type devKeyring struct {
+	Dev string `help:"Data directory of consentry dev, instead of Vault." placeholder:"DIR" type:"path"`
+}
+
 type keysStatusCommand struct {
 	Keyring keyringFlags `embed:""`
+	devKeyring
 }
 
 // Run implements `consentry keys status`.
 func (c *keysStatusCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
-	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) { return keys.Status(ctx) })
+	return withEither(ctx, c.Keyring, c.devKeyring, io, log, func(keys *keyring.Keyring) (any, error) { return keys.Status(ctx) })
 }
 
 type keysRotateCommand struct {
@@ -57,11 +64,12 @@ func (c *keysRotateCommand) Run(ctx context.Context, io stdio, log *slog.Logger)
 
 type keysVerifyCommand struct {
 	Keyring keyringFlags `embed:""`
+	devKeyring
 }
 
 // Run implements `consentry keys verify`.
 func (c *keysVerifyCommand) Run(ctx context.Context, io stdio, log *slog.Logger) error {
-	return withKeyring(ctx, c.Keyring, keyringOptions(log), io, func(keys *keyring.Keyring) (any, error) {
+	return withEither(ctx, c.Keyring, c.devKeyring, io, log, func(keys *keyring.Keyring) (any, error) {
 		swept, err := keys.Sweep(ctx)
 		if err != nil {
 			return nil, err
@@ -71,12 +79,36 @@ func (c *keysVerifyCommand) Run(ctx context.Context, io stdio, log *slog.Logger)
 	})
 }
 
+// openKeyring opens Vault's keyring, or that of consentry dev. It never makes keys: what is sealed or signed under keys of a
+// mistyped directory would be lost.
+func openKeyring(ctx context.Context, flags keyringFlags, dev string, log *slog.Logger) (*keyring.Keyring, error) {
+	options := keyringOptions(log)
+	if dev == "" {
+		return flags.open(ctx, options)
+	}
+	options.Dev = true
+	return keyring.OpenFile(filepath.Join(dev, "keyring"), options)
+}
+
 // withKeyring opens the keyring for one piece of work and prints its report as JSON.
 func withKeyring(ctx context.Context, flags keyringFlags, options keyring.Options, io stdio, work func(*keyring.Keyring) (any, error)) error {
 	keys, err := flags.open(ctx, options)
 	if err != nil {
 		return err
 	}
+	return reportOn(keys, io, work)
+}
+
+// withEither is withKeyring for what may be done to the keyring of consentry dev, too.
+func withEither(ctx context.Context, flags keyringFlags, dev devKeyring, io stdio, log *slog.Logger, work func(*keyring.Keyring) (any, error)) error {
+	keys, err := openKeyring(ctx, flags, dev.Dev, log)
+	if err != nil {
+		return err
+	}
+	return reportOn(keys, io, work)
+}
+
+func reportOn(keys *keyring.Keyring, io stdio, work func(*keyring.Keyring) (any, error)) error {
 	defer func() { _ = keys.Close() }()
 	report, err := work(keys)
 	if err != nil {
