@@ -49,20 +49,21 @@ type commands struct {
 	Log     logFlags         `embed:"" prefix:"log-" envprefix:"CONSENTRY_LOG_"`
 	Version kong.VersionFlag `help:"Print the version." env:"-"`
 
-	Serve    serveCommand    `cmd:"" help:"Run the service."`
-	Dev      devCommand      `cmd:"" help:"Run everything on this machine, with demo data."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date, or show its state."`
-	Keys     keysCommand     `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
-	Import   importCommand   `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
-	Policy   policyCommand   `cmd:"" help:"Write, test, compare, preview, publish and bundle policies that are kept as files."`
-	Audit    auditCommand    `cmd:"" help:"Export the audit log, or verify it offline."`
-	Receipt  receiptCommand  `cmd:"" help:"Verify a consent receipt."`
-	Proof    proofCommand    `cmd:"" help:"Verify the proof of a subject's consents."`
-	Token    tokenCommand    `cmd:"" help:"Make a token with a local key, for development."`
-	OpenAPI  openAPICommand  `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
-	Restore  restoreCommand  `cmd:"" help:"Bring a restored backup to what was erased since."`
-	Rights   rightsCommand   `cmd:"" help:"Verify certificates of erasure."`
-	Consents consentsCommand `cmd:"" help:"Verify or rebuild the consent ledgers, or bring consents in."`
+	Serve    serveCommand     `cmd:"" help:"Run the service."`
+	Dev      devCommand       `cmd:"" help:"Run everything on this machine, with demo data."`
+	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to date, or show its state."`
+	Keys     keysCommand      `cmd:"" help:"Set up, inspect, rotate or verify the keyring."`
+	Import   importCommand    `cmd:"" help:"Bring profiles in from a CSV, NDJSON or Parquet file."`
+	Policy   policyCommand    `cmd:"" help:"Write, test, compare, preview, publish and bundle policies that are kept as files."`
+	Audit    auditCommand     `cmd:"" help:"Export the audit log, or verify it offline."`
+	Receipt  receiptCommand   `cmd:"" help:"Verify a consent receipt."`
+	Proof    proofCommand     `cmd:"" help:"Verify the proof of a subject's consents."`
+	Token    tokenCommand     `cmd:"" help:"Make a token with a local key, for development."`
+	OpenAPI  openAPICommand   `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Restore  restoreCommand   `cmd:"" help:"Bring a restored backup to what was erased since."`
+	Rights   rightsCommand    `cmd:"" help:"Erase many people, or verify certificates of erasure."`
+	Retain   retentionCommand `cmd:"" name:"retention" help:"Delete what has been kept for long enough."`
+	Consents consentsCommand  `cmd:"" help:"Verify or rebuild the consent ledgers, or bring consents in."`
 }
 
 type logFlags struct {

@@ -11,6 +11,7 @@ import (
 )
 
 type rightsCommand struct {
+	Erase             rightsEraseCommand  `cmd:"" help:"Erase many people whom the law wants erased."`
 	VerifyCertificate rightsVerifyCommand `cmd:"" help:"Verify the certificate of an erasure, offline with a key set that was kept."`
 }
 

@@ -9,7 +9,7 @@
 --
 -- Whatever is known of one subject lies in one shard, so that a decision is taken on one moment's state. What
 -- is not named here stays on the coordinator, as it should: decision, audit_batch, audit_leaf, audit_tile,
--- audit_checkpoint, change_log, processor, dispatch, delivery, River's tables, key_page, keyring_mark, segment, release, activation, message, idempotency and the record of the migrations.
+-- audit_checkpoint, change_log, processor, dispatch, delivery, River's tables, key_page, keyring_mark, retention_run, segment, release, activation, message, idempotency and the record of the migrations.
 \set ON_ERROR_STOP on
 BEGIN;
 SELECT citus_version();

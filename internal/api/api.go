@@ -127,6 +127,7 @@ func humaConfig(version string) huma.Config {
 		{Name: "audit", Description: "The record of every decision and write, and the proof that it is whole."},
 		{Name: "requests", Description: "What subjects ask about their data, from the day it comes to the day it is answered."},
 		{Name: "own data", Description: "What subjects see of themselves, and take away."},
+		{Name: "retention", Description: "What has been kept for long enough, and goes."},
 		{Name: "processors", Description: "Downstream systems that are told of changes, and the feed of what happened."},
 		{Name: "operations", Description: "For whoever keeps the service running."},
 	}
@@ -170,6 +171,7 @@ func (a *API) routes() {
 	a.exportRoutes()
 	a.ownRoutes()
 	a.holdRoutes()
+	a.retentionRoutes()
 	a.healthRoutes()
 }
 

@@ -11,7 +11,7 @@ import (
 var words = []string{
 	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "body", "by",
 	"channel", "client", "code", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days",
-	"description", "details", "due_by", "edit", "entry", "event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "ground",
+	"description", "details", "dry_run", "due_by", "edit", "entry", "event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "ground",
 	"header", "hold", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "locale", "method", "name", "notice",
 	"notice_version", "object", "objected", "occurred_at", "open", "opt_out_signal", "part", "path", "predicate", "purpose", "purposes", "query",
 	"reason", "recipients", "regime", "restricted", "retention", "revision", "revoke", "rights", "roles", "seen", "separate_for", "sha256", "since",

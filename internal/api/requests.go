@@ -95,7 +95,7 @@ type RightsRequest struct {
 	LegalDueOn     string                  `json:"legal_due_on" format:"date" doc:"The day that counts by law: that of due_at, or the next working day where the law says so."`
 	Extension      string                  `json:"extension,omitempty" enum:"complexity,number_of_requests"`
 	ExtendedAt     *time.Time              `json:"extended_at,omitempty"`
-	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal."`
+	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal, or of an erasure that nobody asked for."`
 	JoinedTo       string                  `json:"joined_to,omitempty" doc:"The open request of the same kind that it has joined, whose state it shows."`
 	Holds          []LegalHold             `json:"holds,omitempty" doc:"What keeps an erasure from beginning."`
 	Processors     []RequestProcessor      `json:"processors,omitempty" doc:"Who was told of the erasure."`
@@ -196,6 +196,7 @@ func (a *API) requestRoutes() {
 			output.Body.Certificate = certificate
 			return output, err
 		}))
+	a.requestBatchRoute(tags)
 	a.ownRequestRoutes(tags)
 }
 

@@ -24,7 +24,23 @@ func InclusionProof(ctx context.Context, r HashReader, index, size uint64) ([]Ha
 	if err != nil {
 		return nil, privacy.Invalid("not_in_log", "the entry is not in a log of this size; wait for the next checkpoint")
 	}
-	return prove(ctx, r, nodes, size)
+	return newTiles(r, size).prove(ctx, nodes)
+}
+
+// InclusionProofs is [InclusionProof] for several leaves: what their paths share is read and hashed once.
+func InclusionProofs(ctx context.Context, r HashReader, indexes []uint64, size uint64) ([][]Hash, error) {
+	tiles := newTiles(r, size)
+	paths := make([][]Hash, len(indexes))
+	for i, index := range indexes {
+		nodes, err := proof.Inclusion(index, size)
+		if err != nil {
+			return nil, privacy.Invalid("not_in_log", "the entry is not in a log of this size; wait for the next checkpoint")
+		}
+		if paths[i], err = tiles.prove(ctx, nodes); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
 }
 
 // ConsistencyProof proves that the log of size to extends the one of size from (RFC 6962 §2.1.2).
@@ -34,7 +50,7 @@ func ConsistencyProof(ctx context.Context, r HashReader, from, to uint64) ([]Has
 	if err != nil {
 		return nil, privacy.Invalid("invalid_range", "a consistency proof leads from a smaller log to a larger one")
 	}
-	return prove(ctx, r, nodes, to)
+	return newTiles(r, to).prove(ctx, nodes)
 }
 
 // VerifyInclusion checks an inclusion proof against the root of a checkpoint.
@@ -53,12 +69,11 @@ func VerifyConsistency(from, to uint64, path []Hash, fromRoot, toRoot Hash) erro
 	return nil
 }
 
-func prove(ctx context.Context, r HashReader, nodes proof.Nodes, size uint64) ([]Hash, error) {
-	tiles := tiles{reader: r, size: size, read: map[compact.NodeID][]Hash{}}
+func (t *tiles) prove(ctx context.Context, nodes proof.Nodes) ([]Hash, error) {
 	hashes := make([]Hash, len(nodes.IDs))
 	for i, id := range nodes.IDs {
 		var err error
-		if hashes[i], err = tiles.node(ctx, id); err != nil {
+		if hashes[i], err = t.node(ctx, id); err != nil {
 			return nil, err
 		}
 	}
@@ -75,10 +90,18 @@ type tiles struct {
 	reader HashReader
 	size   uint64 // of the tree, in leaves
 	read   map[compact.NodeID][]Hash
+	nodes  map[compact.NodeID]Hash // that were worked out
+}
+
+func newTiles(r HashReader, size uint64) *tiles {
+	return &tiles{reader: r, size: size, read: map[compact.NodeID][]Hash{}, nodes: map[compact.NodeID]Hash{}}
 }
 
 // node gives the hash of a perfect subtree, from the nearest stored level below.
 func (t *tiles) node(ctx context.Context, id compact.NodeID) (Hash, error) {
+	if hash, ok := t.nodes[id]; ok {
+		return hash, nil
+	}
 	up := id.Level % TileHeight
 	base, first := id.Level-up, id.Index<<up
 	tile, err := t.load(ctx, compact.NewNodeID(base, first>>TileHeight))
@@ -90,7 +113,8 @@ func (t *tiles) node(ctx context.Context, id compact.NodeID) (Hash, error) {
 	for _, h := range tile[start : start+1<<up] {
 		sub.append(h, nil)
 	}
-	return sub.Root(), nil
+	t.nodes[id] = sub.Root()
+	return t.nodes[id], nil
 }
 
 func (t *tiles) load(ctx context.Context, id compact.NodeID) ([]Hash, error) {

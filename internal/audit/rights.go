@@ -14,6 +14,8 @@ const (
 	ActionErasureMark        Action = "erasure.mark"
 	ActionErasureExecute     Action = "erasure.execute"
 	ActionErasureRepeat      Action = "erasure.repeat" // after a backup had brought somebody back
-	ActionHoldPlace          Action = "hold.place"     // its object is the hold
+	ActionRetentionRun       Action = "retention.run"  // its object is the run
+	ActionRetentionDelete    Action = "retention.delete"
+	ActionHoldPlace          Action = "hold.place" // its object is the hold
 	ActionHoldRelease        Action = "hold.release"
 )

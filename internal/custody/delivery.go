@@ -32,6 +32,7 @@ import (
 func (s *Service) Workers() *river.Workers {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &deliverWorker{service: s})
+	river.AddWorker(workers, &retentionWorker{service: s})
 	return workers
 }
 

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -60,15 +61,25 @@ func (s *Service) MarkErased(ctx context.Context, tx *store.Tx, w *store.Writes,
 		}
 		erasures[i] = store.Erasure{Subject: d.Subject.ID, Request: d.Request, Step: store.ErasureMarked, Slot: d.Subject.Slot, Tombstone: tombstones[page],
 			Hashes: hashes, MarkedAt: at, Entries: []string{batch.Entries[i].Name.String()}}
-		change, err := s.newID()
-		if err != nil {
-			return nil, err
-		}
-		w.MarkErased(&erasures[i], change)
 	}
+	change, err := s.newID()
+	if err != nil {
+		return nil, err
+	}
+	w.MarkErased(erasures, change)
 	w.ReleaseIdentifiers(released)
 	w.AppendAudit(batch)
 	return erasures, nil
+}
+
+// FetchKeys has the key pages of slots at hand, so that no subject is kept locked while they are fetched. Those that cannot be
+// had are left to whoever uses them.
+func (s *Service) FetchKeys(ctx context.Context, slots []privacy.KeySlot) {
+	for _, slot := range slots {
+		if !s.keyring.Warm(slot) {
+			_ = s.keyring.Fetch(ctx, slot)
+		}
+	}
 }
 
 func (s *Service) suppressionHashes(ctx context.Context, subject *store.Subject, sealed []store.Identifier) ([]store.IdentifierKey, error) {
@@ -144,49 +155,66 @@ func (s *Service) Bury(ctx context.Context, erasures []store.Erasure) error {
 }
 
 // Puncture takes the keys of buried erasures away, page by page: once it returns, nobody can open anything that was sealed under
-// them, in whatever backup of the database.
+// them, in whatever backup of the database. A page that fails holds up those alone whose keys are on it.
 func (s *Service) Puncture(ctx context.Context, erasures []store.Erasure) error {
 	pages := make(map[keyring.PageNo][]store.Erasure)
 	for _, e := range erasures {
 		page := keyring.PageOf(e.Slot)
 		pages[page] = append(pages[page], e)
 	}
+	var failed error
 	for page, group := range pages {
-		slots := make([]privacy.KeySlot, len(group))
-		for i := range group {
-			slots[i] = group[i].Slot
+		if err := s.puncturePage(ctx, page, group); err != nil {
+			failed = errors.Join(failed, err)
 		}
-		versions, err := s.keyring.Erase(ctx, slots...)
-		if err != nil {
-			return err
-		}
-		if err := s.store.NotePunctured(ctx, subjectsOf(group), versions[page], s.instant()); err != nil {
-			return err
+		if failed != nil && privacy.KindOf(failed) == privacy.KindUnavailable {
+			return failed // the next page would fare no better
 		}
 	}
-	return nil
+	return failed
 }
 
-// DeleteErased deletes all that was sealed under keys that are gone.
+func (s *Service) puncturePage(ctx context.Context, page keyring.PageNo, group []store.Erasure) error {
+	slots := make([]privacy.KeySlot, len(group))
+	for i := range group {
+		slots[i] = group[i].Slot
+	}
+	versions, err := s.keyring.Erase(ctx, slots...)
+	if errors.Is(err, keyring.ErrPageCorrupt) {
+		s.log.ErrorContext(ctx, "a key page failed its check, and erasures on it are not carried out: an operator must look into the keyring", slog.Int64("page", int64(page)), slog.Int("erasures", len(group)), slog.String("code", privacy.CodeOf(err)))
+	}
+	if err != nil {
+		return err
+	}
+	return s.store.NotePunctured(ctx, subjectsOf(group), versions[page], s.instant())
+}
+
+// DeleteErased deletes all that was sealed under keys that are gone, once: erasures that another deletes are left to it.
 func (s *Service) DeleteErased(ctx context.Context, erasures []store.Erasure) error {
 	return s.store.Write(ctx, func(tx *store.Tx) error {
+		mine, err := tx.TakeErasures(ctx, erasures, store.ErasurePunctured, store.ErasureDeleted)
+		if err != nil || len(mine) == 0 {
+			return err
+		}
 		at := s.instant()
-		erased, err := tx.DeletePersonal(ctx, subjectsOf(erasures))
+		erased, err := tx.DeletePersonal(ctx, subjectsOf(mine))
 		if err != nil {
 			return err
 		}
-		drafts := make([]audit.Draft, len(erasures))
-		for i, e := range erasures {
+		drafts := make([]audit.Draft, len(mine))
+		for i, e := range mine {
 			drafts[i] = audit.Draft{Action: audit.ActionErasureExecute, Client: systemClient, Subject: e.Subject, Object: RequestObject(e.Request), Attributes: s.namesOf(erased[e.Subject].Attributes)}
 		}
 		batch, err := s.newBatch(at, drafts)
 		if err != nil {
 			return err
 		}
-		w := &store.Writes{}
-		for i, e := range erasures {
-			w.NoteDeleted(e.Subject, erased[e.Subject], batch.Entries[i].Name.String(), at)
+		for i := range mine {
+			e := &mine[i]
+			e.Erased, e.Entries = *erased[e.Subject], append(slices.Clone(e.Entries), batch.Entries[i].Name.String())
 		}
+		w := &store.Writes{}
+		w.NoteDeleted(mine, at)
 		w.AppendAudit(batch)
 		return tx.Send(ctx, w)
 	})

@@ -30,17 +30,41 @@ func (s *Service) StrictestLaw(ctx context.Context, right privacy.RequestType) (
 // LawOf gives the terms that hold for a subject, the strictest while their key cannot be had: a request must not be
 // turned away because the keyring is.
 func (s *Service) LawOf(ctx context.Context, id privacy.SubjectID, right privacy.RequestType) (Law, error) {
-	revision, snapshots, err := s.store.ReadForDisclosure(ctx, "", nil, []privacy.SubjectID{id}, s.instant())
+	laws, err := s.LawsOf(ctx, []privacy.SubjectID{id}, right)
 	if err != nil {
 		return Law{}, err
 	}
-	if !snapshots[0].Exists() {
-		return Law{}, errNoSubject
+	return laws[0].Law, laws[0].Err
+}
+
+// LawFor is the law of one of several subjects, or why there is none: they are not known, or erased.
+type LawFor struct {
+	Law
+	Err error
+}
+
+// LawsOf is LawOf for several subjects. The error is set when none of them could be looked at.
+func (s *Service) LawsOf(ctx context.Context, ids []privacy.SubjectID, right privacy.RequestType) ([]LawFor, error) {
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, "", nil, ids, s.instant())
+	if err != nil {
+		return nil, err
 	}
 	if err := s.LoadRevision(ctx, revision); err != nil {
-		return Law{}, err
+		return nil, err
 	}
-	row := &snapshots[0].Subject
+	laws := make([]LawFor, len(ids))
+	for i := range snapshots {
+		if !snapshots[i].Exists() {
+			laws[i].Err = errNoSubject
+			continue
+		}
+		laws[i].Law, laws[i].Err = s.lawOver(ctx, revision, &snapshots[i].Subject, right)
+	}
+	return laws, nil
+}
+
+// lawOver gives the terms that hold for a subject as they were read.
+func (s *Service) lawOver(ctx context.Context, revision privacy.RevisionID, row *store.Subject, right privacy.RequestType) (Law, error) {
 	key, err := s.subjectKey(ctx, row)
 	if errors.Is(err, keyring.ErrPunctured) {
 		return Law{}, store.ErrErased

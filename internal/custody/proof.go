@@ -54,23 +54,47 @@ func (s *Service) ProveInclusions(ctx context.Context, names []audit.EntryName) 
 	if err != nil {
 		return nil, err
 	}
-	proofs := make([]Inclusion, len(names))
+	batches := batchesOf(names)
+	entries, err := s.store.AuditBatches(ctx, batches)
+	if err != nil {
+		return nil, err
+	}
+	begin, err := s.store.LeafIndexes(ctx, batches)
+	if err != nil {
+		return nil, err
+	}
+	proofs, indexes := make([]Inclusion, len(names)), make([]uint64, len(names))
 	for i, name := range names {
-		entry, err := s.store.AuditEntry(ctx, name)
-		if err != nil {
-			return nil, err
+		entry, there := entries[name]
+		first, logged := begin[name.BatchID]
+		if !there || !logged {
+			return nil, errNotInLog
 		}
-		index, err := s.store.LeafIndex(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		path, err := audit.InclusionProof(ctx, s.store, index, checkpoint.Size)
-		if err != nil {
-			return nil, err
-		}
-		proofs[i] = Inclusion{Entry: entry, Index: index, LeafHash: entry.LeafHash(), Path: path, Size: checkpoint.Size, Note: checkpoint.Note}
+		indexes[i] = first + uint64(name.ID) //nolint:gosec // entries are counted from 0
+		proofs[i] = Inclusion{Entry: entry, Index: indexes[i], LeafHash: entry.LeafHash(), Size: checkpoint.Size, Note: checkpoint.Note}
+	}
+	paths, err := audit.InclusionProofs(ctx, s.store, indexes, checkpoint.Size)
+	if err != nil {
+		return nil, err
+	}
+	for i := range proofs {
+		proofs[i].Path = paths[i]
 	}
 	return proofs, nil
+}
+
+var errNotInLog = privacy.NotFound("entry_not_in_log", "the entry is not in the log; a fresh one is within a second or two")
+
+func batchesOf(names []audit.EntryName) []audit.BatchID {
+	seen := make(map[audit.BatchID]bool)
+	var batches []audit.BatchID
+	for _, name := range names {
+		if !seen[name.BatchID] {
+			seen[name.BatchID] = true
+			batches = append(batches, name.BatchID)
+		}
+	}
+	return batches
 }
 
 // ProveConsistency proves that the log of size to extends the log of size from; to 0 means the

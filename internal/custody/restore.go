@@ -139,13 +139,15 @@ func (s *Service) markAgain(ctx context.Context, erasures []store.Erasure) error
 			for _, identifier := range sealed[e.Subject] {
 				released = append(released, identifier.Key)
 			}
-			change, err := s.newID()
-			if err != nil {
-				return err
-			}
 			e.Entries = []string{batch.Entries[i].Name.String()}
-			w.MarkErased(e, change)
-			w.RestoreRequest(e, at)
+		}
+		change, err := s.newID()
+		if err != nil {
+			return err
+		}
+		w.MarkErased(erasures, change)
+		for i := range erasures {
+			w.RestoreRequest(&erasures[i], at)
 		}
 		w.ReleaseIdentifiers(released)
 		w.AppendAudit(batch)

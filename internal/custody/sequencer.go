@@ -10,6 +10,7 @@ import (
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
 )
 
 // sequenceEvery is how often the sequencer looks for entries: a checkpoint follows an entry
@@ -39,9 +40,17 @@ const sequenceBatches = 500
 // Sequence appends what has been committed so far to the log and signs a checkpoint, or several when there is
 // much. What is committed meanwhile waits for the next call: under load there is always something new, and
 // a signature for every few entries would be most of what the key store does.
-func (s *Service) Sequence(ctx context.Context) error {
+func (s *Service) Sequence(ctx context.Context) error { return s.sequence(ctx, s.store.Sequence) }
+
+// SequenceNow is Sequence for whoever cannot wait for the next checkpoint: when it returns, there is one over everything that was
+// committed before. Several who ask at once share what the first of them signs.
+func (s *Service) SequenceNow(ctx context.Context) error {
+	return s.sequence(ctx, s.store.SequenceNow)
+}
+
+func (s *Service) sequence(ctx context.Context, step func(context.Context, int, time.Time, store.Notary) (bool, error)) error {
 	for {
-		more, err := s.store.Sequence(ctx, sequenceBatches, s.instant(), &notary{service: s, ctx: ctx})
+		more, err := step(ctx, sequenceBatches, s.instant(), &notary{service: s, ctx: ctx})
 		if err != nil || !more {
 			return err
 		}

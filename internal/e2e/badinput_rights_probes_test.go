@@ -7,6 +7,10 @@ func rightsProbes(id string) map[string][]probe {
 	holds := "/v1/subjects/" + id + "/holds"
 	return map[string][]probe{
 		"requests-create":      {{"POST", "/v1/requests", `{"type":"access","subject":{"id":"` + id + `"}}`}},
+		"requests-batch":       {{"POST", "/v1/requests/batch", `{"type":"erasure","ground":"objected","subjects":["` + nobody + `"]}`}, {"POST", "/v1/requests/batch", `{"type":"erasure","ground":"objected","subjects":["x"]}`}},
+		"retention-run":        {{"POST", "/v1/retention/runs", `{"dry_run":true}`}},
+		"retention-list":       {{"GET", "/v1/retention/runs", ""}, {"GET", "/v1/retention/runs?cursor=x", ""}},
+		"retention-get":        {{"GET", "/v1/retention/runs/" + nobody, ""}, {"GET", "/v1/retention/runs/x", ""}},
 		"requests-list":        {{"GET", "/v1/requests", ""}, {"GET", "/v1/requests?cursor=x", ""}},
 		"requests-grounds":     {{"GET", "/v1/requests/grounds?regime=gdpr", ""}},
 		"requests-get":         {{"GET", request, ""}, {"GET", "/v1/requests/x", ""}},

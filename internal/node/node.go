@@ -135,7 +135,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	workers := n.Service.Workers()
 	n.Rights.AddWorkers(workers)
-	if n.jobs, err = n.Store.StartJobs(ctx, workers, c.Log); err != nil {
+	if n.jobs, err = n.Store.StartJobs(ctx, workers, n.Service.PeriodicJobs(), c.Log); err != nil {
 		return nil, err
 	}
 	n.start(context.WithoutCancel(ctx))
@@ -154,6 +154,7 @@ func (n *Node) start(ctx context.Context) {
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
 	n.running.Go(func() { n.Service.RunRelay(ctx) })
 	n.running.Go(func() { n.Service.RunMessenger(ctx) })
+	n.running.Go(func() { n.Rights.RunCarrier(ctx) })
 	n.running.Go(func() { n.Service.RunSegments(ctx) })
 	n.running.Go(func() { n.housekeep(ctx) })
 }

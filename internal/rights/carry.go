@@ -3,6 +3,7 @@ package rights
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
@@ -11,35 +12,38 @@ import (
 )
 
 // CarryOut does what requests ask for, as far as the vault does it by itself. It may be repeated at any time: what is done is
-// not done again, and a request that is held, or not identified, is left alone.
+// not done again, and a request that is held, or not identified, is left alone. A request that fails holds up none of the others.
 func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
+	names := make([]store.RightsRequestRef, len(refs))
+	for i, ref := range refs {
+		names[i] = store.RightsRequestRef(ref)
+	}
+	requests, err := s.store.RightsRequestsNamed(ctx, names)
+	if err != nil {
+		return err
+	}
+	var failed error
 	var erasures []store.RightsRequest
-	for _, ref := range refs {
-		r, err := s.store.RightsRequest(ctx, ref.ID)
-		if err != nil {
-			return err
-		}
+	for i := range requests {
+		r := &requests[i]
 		switch {
 		case r.State != privacy.RequestInProgress && r.State != privacy.RequestAwaiting:
 		case r.Type == privacy.RequestErasure:
-			erasures = append(erasures, r)
+			erasures = append(erasures, *r)
 		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:
-			err = s.giveCopy(ctx, &r)
+			failed = errors.Join(failed, s.giveCopy(ctx, r))
 		case r.Type == privacy.RequestWithdrawal:
-			err = s.withdrawAll(ctx, &r)
+			failed = errors.Join(failed, s.withdrawAll(ctx, r))
 		case r.Type == privacy.RequestObjection:
-			err = s.decide(ctx, &r, privacy.ActionObject, privacy.PurposeName(r.Scope))
+			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionObject, privacy.PurposeName(r.Scope)))
 		case r.Type == privacy.RequestRestriction:
-			err = s.decide(ctx, &r, privacy.ActionRestrict, privacy.PurposeName(r.Scope))
-		}
-		if err != nil {
-			return err
+			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionRestrict, privacy.PurposeName(r.Scope)))
 		}
 	}
-	if len(erasures) == 0 {
-		return nil
+	if len(erasures) > 0 {
+		failed = errors.Join(failed, s.erase(ctx, erasures))
 	}
-	return s.erase(ctx, erasures)
+	return failed
 }
 
 // withdrawAll withdraws every consent that is given or waits to be.

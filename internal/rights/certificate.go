@@ -3,6 +3,7 @@ package rights
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -81,24 +82,17 @@ var kept = []string{"consent ledger", "audit log", "request", "keyed hashes of i
 
 // certify signs the certificates of erasures that everybody who was told has confirmed, and completes their requests.
 func (s *Service) certify(ctx context.Context, erasures []store.Erasure) error {
-	var documents []any
-	var ready []store.Erasure
-	for _, e := range erasures {
-		recipients, err := s.store.Recipients(ctx, e.Subject, e.Request)
-		if err != nil {
-			return err
-		}
-		if !acknowledged(recipients) {
-			continue
-		}
-		document, err := s.certificate(ctx, &e, recipients)
-		if err != nil {
-			return err
-		}
-		documents, ready = append(documents, document), append(ready, e)
+	recipients, err := s.store.RecipientsOf(ctx, erasures)
+	if err != nil {
+		return err
 	}
+	ready := slices.DeleteFunc(slices.Clone(erasures), func(e store.Erasure) bool { return !acknowledged(recipients[e.Subject]) })
 	if len(ready) == 0 {
 		return nil
+	}
+	documents, err := s.certificates(ctx, ready, recipients)
+	if err != nil {
+		return err
 	}
 	if err := s.prove(ctx, ready, documents); err != nil {
 		return err
@@ -108,12 +102,7 @@ func (s *Service) certify(ctx context.Context, erasures []store.Erasure) error {
 		return err
 	}
 	s.reach("signed")
-	for i := range ready {
-		if err := s.handOver(ctx, &ready[i], signed[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.handOver(ctx, ready, signed)
 }
 
 func acknowledged(recipients []store.Recipient) bool {
@@ -125,12 +114,31 @@ func acknowledged(recipients []store.Recipient) bool {
 	return true
 }
 
-// certificate makes a certificate out, but for the proof.
-func (s *Service) certificate(ctx context.Context, e *store.Erasure, recipients []store.Recipient) (*Certificate, error) {
-	r, err := s.store.RightsRequest(ctx, e.Request)
+// certificates makes certificates out, but for the proof.
+func (s *Service) certificates(ctx context.Context, erasures []store.Erasure, recipients map[privacy.SubjectID][]store.Recipient) ([]any, error) {
+	names := make([]store.RightsRequestRef, len(erasures))
+	for i := range erasures {
+		names[i] = store.RightsRequestRef{Subject: erasures[i].Subject, ID: erasures[i].Request}
+	}
+	requests, err := s.store.RightsRequestsNamed(ctx, names)
 	if err != nil {
 		return nil, err
 	}
+	if len(requests) != len(erasures) {
+		return nil, privacy.Internal(nil, "certify erasures: requests are missing")
+	}
+	byID := make(map[privacy.RightsRequestID]*store.RightsRequest, len(requests))
+	for i := range requests {
+		byID[requests[i].ID] = &requests[i]
+	}
+	documents := make([]any, len(erasures))
+	for i := range erasures {
+		documents[i] = s.certificate(&erasures[i], byID[erasures[i].Request], recipients[erasures[i].Subject])
+	}
+	return documents, nil
+}
+
+func (s *Service) certificate(e *store.Erasure, r *store.RightsRequest, recipients []store.Recipient) *Certificate {
 	attributes, identifiers := s.vault.ErasedNames(e.Erased)
 	c := &Certificate{Version: certificateVersion, Request: e.Request, Subject: e.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime,
 		RequestedAt: r.ReceivedAt.UTC(), StoppedAt: e.MarkedAt.UTC(), KeyErasedAt: e.PuncturedAt.UTC(), DeletedAt: e.DeletedAt.UTC(), IssuedAt: s.vault.Instant(),
@@ -140,7 +148,7 @@ func (s *Service) certificate(ctx context.Context, e *store.Erasure, recipients 
 	for _, p := range recipients {
 		c.Processors = append(c.Processors, CertifiedProcessor{ID: p.Processor, Name: p.Name, ToldAt: p.ToldAt.UTC(), AcknowledgedAt: p.AcknowledgedAt.UTC(), By: p.AcknowledgedBy})
 	}
-	return c, nil
+	return c
 }
 
 func listed[T any](list []T) []T {
@@ -150,10 +158,10 @@ func listed[T any](list []T) []T {
 	return list
 }
 
-// prove adds the checkpoint that includes the entries of the erasures, and their places in it. The sequencer would sign
-// one within a second; it is asked to now.
+// prove adds the checkpoint that includes the entries of the erasures, and their places in it. The next one is up to half a second away, so
+// one is asked for now.
 func (s *Service) prove(ctx context.Context, erasures []store.Erasure, documents []any) error {
-	if err := s.vault.Sequence(ctx); err != nil {
+	if err := s.vault.SequenceNow(ctx); err != nil {
 		return err
 	}
 	var names []audit.EntryName
@@ -182,18 +190,26 @@ func (s *Service) prove(ctx context.Context, erasures []store.Erasure, documents
 	return nil
 }
 
-// handOver keeps the certificate and completes the request, in one transaction: neither is ever seen without the other.
-func (s *Service) handOver(ctx context.Context, e *store.Erasure, certificate string) error {
-	_, err := s.change(ctx, custody.System(), e.Request, audit.ActionRequestComplete, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
-		if err := tx.Certify(ctx, e.Subject, e.Request, certificate, at); err != nil {
+// handOver keeps certificates and completes their requests, in one transaction: neither is ever seen without the other. Those that another
+// has completed meanwhile are left alone.
+func (s *Service) handOver(ctx context.Context, erasures []store.Erasure, certificates []string) error {
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		at := s.vault.Instant()
+		ended, err := tx.Certify(ctx, erasures, certificates, at)
+		if err != nil || len(ended) == 0 {
 			return err
 		}
-		return complete(tx, r, at)
+		system := custody.System()
+		drafts := make([]audit.Draft, len(ended))
+		for i := range ended {
+			drafts[i] = s.requestDraft(system, ended[i].Subject, ended[i].Request, audit.ActionRequestComplete)
+		}
+		batch, err := s.vault.Entered(at, drafts...)
+		if err != nil {
+			return err
+		}
+		return tx.AppendAudit(ctx, batch)
 	})
-	if privacy.CodeOf(err) == errClosed.Code {
-		return nil // by whoever did the same meanwhile
-	}
-	return err
 }
 
 func complete(_ *store.Tx, r *store.RightsRequest, at time.Time) error {

@@ -24,8 +24,9 @@
 // What can be done at once is done before the request is answered: a withdrawal, an objection, a restriction is
 // on the consent ledger and in force. A request of access or portability is answered with a file, which a job makes and the subject
 // fetches. An erasure stops all reads of the subject in the transaction that takes the
-// request up, and is finished by a job. Each step is done once the row says so, every step may be repeated, and so a
-// process that dies anywhere is followed by one that goes on:
+// request up, and is finished by the process that took it, which has the key page in memory. A job follows it up after a minute. Each step
+// is done once the row says so, every step may be repeated, several may be at it, and so a process that dies anywhere is followed by
+// one that goes on:
 //
 //	marked     reads have stopped, messages are cancelled, identifiers find nobody and are suppressed
 //	buried     Vault knows of the erasure, beside the key page: a restored database is held to it
@@ -33,6 +34,9 @@
 //	deleted    everything that was sealed under the key is deleted, with an audit entry
 //	told       the processors that have received something are noted, and the event is on its way to them
 //	certified  all of them have acknowledged; the certificate is signed, and the request completed
+//
+// Erasures are led together, however many there are: a transaction is about 250 of them, and a page is changed once for all whose keys are
+// on it. The certificate asks for a checkpoint over its entries instead of waiting for the next.
 //
 // A legal hold stops an erasure before it begins, not after: there is no way back from its first step.
 package rights

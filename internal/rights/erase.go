@@ -1,7 +1,10 @@
 package rights
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,7 +34,30 @@ func (s *Service) markOne(ctx context.Context, tx *store.Tx, caller custody.Call
 	return tx.Send(ctx, w)
 }
 
-// erase leads erasures from wherever they are to their end, together: those of one key page cost one change of it.
+// erasureChunk is how many erasures one transaction is about: enough that a statement costs more than a row, and so few that nobody waits
+// for its locks.
+const erasureChunk = 250
+
+// erasureStep is one step of erasures: those that have come as far as from go on to another step.
+type erasureStep struct {
+	from  store.ErasureStep
+	take  func(ctx context.Context, erasures []store.Erasure) error
+	to    store.ErasureStep
+	chunk int
+}
+
+func (s *Service) erasureSteps() []erasureStep {
+	return []erasureStep{
+		{store.ErasureMarked, s.vault.Bury, store.ErasureBuried, erasureChunk},
+		{store.ErasureBuried, s.vault.Puncture, store.ErasurePunctured, carryAtMost}, // one change of a page for all whose keys are on it
+		{store.ErasurePunctured, s.vault.DeleteErased, store.ErasureDeleted, erasureChunk},
+		{store.ErasureDeleted, s.tell, store.ErasureTold, erasureChunk},
+		{store.ErasureTold, s.certify, store.ErasureCertified, erasureChunk},
+	}
+}
+
+// erase leads erasures from wherever they are to their end, together. What fails holds up those alone whom it is about; the error
+// says that something did.
 func (s *Service) erase(ctx context.Context, requests []store.RightsRequest) error {
 	subjects := make([]privacy.SubjectID, len(requests))
 	for i := range requests {
@@ -41,77 +67,112 @@ func (s *Service) erase(ctx context.Context, requests []store.RightsRequest) err
 	if err != nil {
 		return err
 	}
+	var failed error
 	if len(under) < len(requests) {
-		if err := s.markRest(ctx, requests, under); err != nil {
-			return err
-		}
+		failed = s.markRest(ctx, requests, under)
 		if under, err = s.store.Erasures(ctx, subjects); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
-	s.reach("marked")
-	for _, step := range []struct {
-		from store.ErasureStep
-		take func(ctx context.Context, erasures []store.Erasure) error
-		to   store.ErasureStep
-	}{
-		{store.ErasureMarked, s.vault.Bury, store.ErasureBuried},
-		{store.ErasureBuried, s.vault.Puncture, store.ErasurePunctured},
-		{store.ErasurePunctured, s.vault.DeleteErased, store.ErasureDeleted},
-		{store.ErasureDeleted, s.tell, store.ErasureTold},
-		{store.ErasureTold, s.certify, store.ErasureCertified},
-	} {
+	s.reach(string(store.ErasureMarked))
+	for _, step := range s.erasureSteps() {
 		at := slices.DeleteFunc(slices.Clone(under), func(e store.Erasure) bool { return e.Step != step.from })
 		if len(at) == 0 {
 			continue
 		}
-		if err := step.take(ctx, at); err != nil {
-			return err
-		}
+		slices.SortFunc(at, func(a, b store.Erasure) int { return cmp.Compare(a.Slot, b.Slot) })
+		failed = errors.Join(failed, step.takeAll(ctx, at))
 		s.reach(string(step.to))
+		if step.to == store.ErasureCertified {
+			break
+		}
 		if under, err = s.store.Erasures(ctx, subjects); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// takeAll takes the step a chunk at a time. It ends early where the database or the keyring is away.
+func (step *erasureStep) takeAll(ctx context.Context, erasures []store.Erasure) (failed error) {
+	for chunk := range slices.Chunk(erasures, step.chunk) {
+		if err := step.take(ctx, chunk); err != nil {
+			if failed = errors.Join(failed, err); privacy.KindOf(err) == privacy.KindUnavailable {
+				return failed
+			}
+		}
+	}
+	return failed
+}
+
+// markRest takes the first step for those requests whose subjects are not marked yet, unless they are held.
+func (s *Service) markRest(ctx context.Context, requests []store.RightsRequest, under []store.Erasure) error {
+	marked := make(map[privacy.SubjectID]bool, len(under))
+	for i := range under {
+		marked[under[i].Subject] = true
+	}
+	request := make(map[privacy.SubjectID]privacy.RightsRequestID)
+	var rest []privacy.SubjectID
+	for i := range requests {
+		if id := requests[i].Subject; !marked[id] {
+			request[id] = requests[i].ID
+			rest = append(rest, id)
+		}
+	}
+	slots, err := s.fetchKeys(ctx, rest)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(rest, func(a, b privacy.SubjectID) int { return cmp.Compare(slots[a], slots[b]) }) // so that those of a page share a tombstone
+	for chunk := range slices.Chunk(rest, erasureChunk) {
+		err := s.store.Write(ctx, func(tx *store.Tx) error {
+			subjects, err := tx.LockSubjects(ctx, chunk)
+			if err != nil {
+				return err
+			}
+			w := &store.Writes{}
+			if err := s.markMany(ctx, tx, w, custody.System(), subjects, request, s.vault.Instant()); err != nil {
+				return err
+			}
+			return tx.Send(ctx, w)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// markRest takes the first step for those requests whose subjects are not marked yet, unless they are held.
-func (s *Service) markRest(ctx context.Context, requests []store.RightsRequest, under []store.Erasure) error {
-	rest := slices.DeleteFunc(slices.Clone(requests), func(r store.RightsRequest) bool {
-		return slices.ContainsFunc(under, func(e store.Erasure) bool { return e.Subject == r.Subject })
-	})
-	slices.SortFunc(rest, func(a, b store.RightsRequest) int { return slices.Compare(a.Subject[:], b.Subject[:]) }) // so that two batches do not wait for each other
-	return s.store.Write(ctx, func(tx *store.Tx) error {
-		var doomed []custody.Doomed
-		for i := range rest {
-			subject, err := tx.LockSubject(ctx, rest[i].Subject)
-			if privacy.KindOf(err) == privacy.KindNotFound && err != nil {
-				continue // marked meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			holds, err := tx.StandingHolds(ctx, subject.ID)
-			if err != nil {
-				return err
-			}
-			if len(holds) == 0 {
-				doomed = append(doomed, custody.Doomed{Subject: subject, Request: rest[i].ID})
-			}
-		}
-		if len(doomed) == 0 {
-			return nil
-		}
-		w := &store.Writes{}
-		if _, err := s.vault.MarkErased(ctx, tx, w, custody.System(), doomed, s.vault.Instant()); err != nil {
-			return err
-		}
-		return tx.Send(ctx, w)
-	})
+// fetchKeys has the keys of subjects at hand before any of them is locked, and tells where they are.
+func (s *Service) fetchKeys(ctx context.Context, subjects []privacy.SubjectID) (map[privacy.SubjectID]privacy.KeySlot, error) {
+	slots, err := s.store.SlotsOf(ctx, subjects)
+	if err == nil {
+		s.vault.FetchKeys(ctx, slices.Sorted(maps.Values(slots)))
+	}
+	return slots, err
 }
 
-// tell notes which processors have received something of the subjects, and puts the event that tells them into the outbox.
+// markMany queues the first step for locked subjects, but for those who are held.
+func (s *Service) markMany(ctx context.Context, tx *store.Tx, w *store.Writes, caller custody.Caller, subjects map[privacy.SubjectID]store.Subject, request map[privacy.SubjectID]privacy.RightsRequestID, at time.Time) error {
+	held, err := tx.Held(ctx, slices.Collect(maps.Keys(subjects)))
+	if err != nil {
+		return err
+	}
+	var doomed []custody.Doomed
+	for id, subject := range subjects {
+		if !held[id] {
+			doomed = append(doomed, custody.Doomed{Subject: subject, Request: request[id]})
+		}
+	}
+	if len(doomed) == 0 {
+		return nil
+	}
+	slices.SortFunc(doomed, func(a, b custody.Doomed) int { return cmp.Compare(a.Subject.Slot, b.Subject.Slot) })
+	_, err = s.vault.MarkErased(ctx, tx, w, caller, doomed, at)
+	return err
+}
+
+// tell notes which processors have received something of the subjects, and puts the events that tell them into the outbox.
 func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
 	processors, err := s.store.Processors(ctx)
 	if err != nil {
@@ -126,19 +187,26 @@ func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
 		return err
 	}
 	return s.store.Write(ctx, func(tx *store.Tx) error {
+		mine, err := tx.TakeErasures(ctx, erasures, store.ErasureDeleted, store.ErasureTold)
+		if err != nil || len(mine) == 0 {
+			return err
+		}
 		at := s.vault.Instant()
 		w := &store.Writes{}
-		for _, e := range erasures {
-			told := recipientsAmong(processors, reached[e.Subject])
-			for _, processor := range told {
-				w.NoteRecipient(e.Subject, e.Request, processor, at)
+		var awaiting, told []store.Erasure
+		var whom []privacy.ProcessorID
+		for _, e := range mine {
+			recipients := recipientsAmong(processors, reached[e.Subject])
+			for _, processor := range recipients {
+				told, whom = append(told, e), append(whom, processor)
 			}
-			if len(told) > 0 {
-				w.AwaitProcessors(e.Subject, e.Request, at)
+			if len(recipients) > 0 {
+				awaiting = append(awaiting, e)
 			}
 			w.AppendChange(privacy.Event{ID: e.Request, Kind: privacy.EventSubjectErased, At: at, Subject: e.Subject, Detail: privacy.EventDetail{Request: e.Request.String()}})
-			w.StepErasure(e.Subject, e.Request, store.ErasureDeleted, store.ErasureTold)
 		}
+		w.NoteRecipients(told, whom, at)
+		w.AwaitProcessors(awaiting, at)
 		return tx.Send(ctx, w)
 	})
 }
@@ -184,9 +252,6 @@ func (s *Service) Acknowledge(ctx context.Context, caller custody.Caller, id pri
 	})
 }
 
-// resumed is how many erasures of one job are taken up at a start.
-const resumed = 100
-
 // Resume enqueues the erasures that are under way, for which a restored database may have no job. It is run at start; a job that comes
 // on top of another does no harm.
 func (s *Service) Resume(ctx context.Context) error {
@@ -195,7 +260,7 @@ func (s *Service) Resume(ctx context.Context) error {
 		return err
 	}
 	var jobs []river.JobArgs
-	for chunk := range slices.Chunk(under, resumed) {
+	for chunk := range slices.Chunk(under, carryAtMost) {
 		args := CarryArgs{}
 		for _, e := range chunk {
 			args.Requests = append(args.Requests, Ref{e.Subject, e.Request})

@@ -278,24 +278,30 @@ func (l *lodging) details(ctx context.Context, w *store.Writes) error {
 func (s *Service) entries(caller custody.Caller, r *store.RightsRequest, at time.Time, actions ...audit.Action) (audit.Batch, error) {
 	drafts := make([]audit.Draft, len(actions))
 	for i, action := range actions {
-		drafts[i] = audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Subject: r.Subject, Object: custody.RequestObject(r.ID), Actor: s.vault.Actor(caller)}
+		drafts[i] = s.requestDraft(caller, r.Subject, r.ID, action)
 	}
 	return s.vault.Entered(at, drafts...)
+}
+
+func (s *Service) requestDraft(caller custody.Caller, subject privacy.SubjectID, request privacy.RightsRequestID, action audit.Action) audit.Draft {
+	return audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Subject: subject, Object: custody.RequestObject(request), Actor: s.vault.Actor(caller)}
 }
 
 // begin takes up a request of which it is certain that the subject asks: a job carries it out, and an erasure stops all
 // reads here and now, unless something must be kept.
 func (s *Service) begin(ctx context.Context, tx *store.Tx, caller custody.Caller, subject store.Subject, r *store.RightsRequest, at time.Time) error {
+	ref := Ref{r.Subject, r.ID}
 	if r.Type == privacy.RequestErasure {
 		if err := s.markOne(ctx, tx, caller, subject, r, at); err != nil {
 			return err
 		}
+		return s.carry(ctx, tx, ref)
 	}
-	if slices.Contains(carriedByJob, r.Type) {
-		return tx.Enqueue(ctx, CarryArgs{Requests: []Ref{{r.Subject, r.ID}}})
+	if slices.Contains(carriedOut, r.Type) {
+		return tx.Enqueue(ctx, CarryArgs{Requests: []Ref{ref}})
 	}
 	return nil
 }
 
-// carriedByJob are the requests that are carried out without an officer.
-var carriedByJob = []privacy.RequestType{privacy.RequestAccess, privacy.RequestPortability, privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}
+// carriedOut are the requests that are carried out without an officer.
+var carriedOut = []privacy.RequestType{privacy.RequestAccess, privacy.RequestPortability, privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}

@@ -203,7 +203,7 @@ func (s *Service) Complete(ctx context.Context, caller custody.Caller, id privac
 		switch {
 		case r.State != privacy.RequestInProgress:
 			return errMovedOn
-		case slices.Contains(carriedByJob, r.Type):
+		case slices.Contains(carriedOut, r.Type):
 			return privacy.Conflict("carried_out_by_vault", "the vault carries the request out and closes it once that is done")
 		}
 		r.State, r.ClosedAt = privacy.RequestCompleted, at

@@ -19,6 +19,7 @@ type Service struct {
 	log       *slog.Logger
 	reach     func(point string)
 	calendars calendars
+	waiting   chan []Ref // to be carried out by this process
 }
 
 // Config is what a Service is made of.
@@ -32,7 +33,7 @@ type Config struct {
 
 // New makes a Service.
 func New(c Config) (*Service, error) {
-	s := &Service{vault: c.Vault, store: c.Store, log: c.Log, reach: c.Reach}
+	s := &Service{vault: c.Vault, store: c.Store, log: c.Log, reach: c.Reach, waiting: make(chan []Ref, carryWaiting)}
 	if s.reach == nil {
 		s.reach = func(string) {}
 	}

@@ -132,6 +132,23 @@ func (s *Store) AuditEntry(ctx context.Context, name audit.EntryName) (audit.Ent
 	return entries[0], nil
 }
 
+// AuditBatches reads all entries of batches, by name.
+func (s *Store) AuditBatches(ctx context.Context, batches []audit.BatchID) (map[audit.EntryName]audit.Entry, error) {
+	rows, err := s.pool.Query(ctx, selectEntries+` WHERE batch_id = ANY($1)`, batchColumn(batches))
+	if err != nil {
+		return nil, wrap(err, "read audit entries")
+	}
+	entries, err := pgx.CollectRows(rows, scanEntry)
+	if err != nil {
+		return nil, wrap(err, "read audit entries")
+	}
+	named := make(map[audit.EntryName]audit.Entry, len(entries))
+	for i := range entries {
+		named[entries[i].Name] = entries[i]
+	}
+	return named, nil
+}
+
 // Decision reads a decision by its hash. KindNotFound when there is none.
 func (s *Store) Decision(ctx context.Context, hash audit.Hash) (audit.Decision, error) {
 	var d audit.Decision

@@ -33,10 +33,20 @@ type Notary interface {
 // time does it; another that tries meanwhile returns at once. The entries of a batch keep their
 // order; batches are taken in about the order they were made.
 func (s *Store) Sequence(ctx context.Context, batches int, at time.Time, notary Notary) (more bool, err error) {
+	return s.sequence(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('consentry sequencer'))`, batches, at, notary)
+}
+
+// SequenceNow is Sequence for whoever needs to see in the log what was committed before the call: it waits for another node that is at it,
+// and goes on from there.
+func (s *Store) SequenceNow(ctx context.Context, batches int, at time.Time, notary Notary) (more bool, err error) {
+	return s.sequence(ctx, `SELECT true FROM pg_advisory_xact_lock(hashtext('consentry sequencer'))`, batches, at, notary)
+}
+
+func (s *Store) sequence(ctx context.Context, lead string, batches int, at time.Time, notary Notary) (more bool, err error) {
 	err = s.Write(ctx, func(tx *Tx) error {
 		more = false
 		var leader bool
-		if err := tx.tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('consentry sequencer'))`).Scan(&leader); err != nil || !leader {
+		if err := tx.tx.QueryRow(ctx, lead).Scan(&leader); err != nil || !leader {
 			return wrap(err, "become the sequencer")
 		}
 		pending, left, err := tx.pendingBatches(ctx, batches)
@@ -178,6 +188,26 @@ func (s *Store) LeafIndex(ctx context.Context, name audit.EntryName) (uint64, er
 		return 0, privacy.NotFound("entry_not_in_log", "the entry is not in the log; a fresh one is within a second or two")
 	}
 	return uint64(index), wrap(err, "find an entry in the log") //nolint:gosec // bounded by a check constraint
+}
+
+// LeafIndexes gives where batches begin in the log. Those that have not been sequenced are left out.
+func (s *Store) LeafIndexes(ctx context.Context, batches []audit.BatchID) (map[audit.BatchID]uint64, error) {
+	rows, err := s.pool.Query(ctx, `SELECT batch_id, index FROM audit_leaf WHERE batch_id = ANY($1)`, batchColumn(batches))
+	if err != nil {
+		return nil, wrap(err, "find batches in the log")
+	}
+	begin := make(map[audit.BatchID]uint64, len(batches))
+	var id audit.BatchID
+	var index int64
+	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &index}, func() error {
+		begin[id] = uint64(index) //nolint:gosec // bounded by a check constraint
+		return nil
+	})
+	return begin, wrap(err, "find batches in the log")
+}
+
+func batchColumn(batches []audit.BatchID) [][16]byte {
+	return column(batches, func(b *audit.BatchID) [16]byte { return *b })
 }
 
 // Hashes implements audit.HashReader over the stored leaves and tiles.

@@ -38,8 +38,6 @@ type Erasure struct {
 	DeletedAt   time.Time
 	Erased      Erased
 	Entries     []string // names of the audit entries that tell of it
-	Certificate string
-	CertifiedAt time.Time
 }
 
 // Erased says what was deleted, by the numbers of the catalogue.
@@ -51,17 +49,17 @@ type Erased struct {
 	Details     int                   `json:"details,omitempty"` // of requests
 }
 
-const erasureColumns = `subject_id, request_id, step, key_slot, tombstone, hashes, marked_at, coalesce(page_version, 0), punctured_at, deleted_at, erased, entries, coalesce(certificate, ''), certified_at`
+const erasureColumns = `subject_id, request_id, step, key_slot, tombstone, hashes, marked_at, coalesce(page_version, 0), punctured_at, deleted_at, erased, entries`
 
 func scanErasure(row pgx.CollectableRow) (Erasure, error) {
 	var e Erasure
 	var hashes, erased []byte
-	var punctured, deleted, certified *time.Time
-	err := row.Scan((*[16]byte)(&e.Subject), (*[16]byte)(&e.Request), &e.Step, &e.Slot, &e.Tombstone, &hashes, &e.MarkedAt, &e.PageVersion, &punctured, &deleted, &erased, &e.Entries, &e.Certificate, &certified)
+	var punctured, deleted *time.Time
+	err := row.Scan((*[16]byte)(&e.Subject), (*[16]byte)(&e.Request), &e.Step, &e.Slot, &e.Tombstone, &hashes, &e.MarkedAt, &e.PageVersion, &punctured, &deleted, &erased, &e.Entries)
 	if err != nil {
 		return e, err
 	}
-	e.MarkedAt, e.PuncturedAt, e.DeletedAt, e.CertifiedAt = e.MarkedAt.UTC(), timeOrZero(punctured), timeOrZero(deleted), timeOrZero(certified)
+	e.MarkedAt, e.PuncturedAt, e.DeletedAt = e.MarkedAt.UTC(), timeOrZero(punctured), timeOrZero(deleted)
 	e.Hashes = unpackKeys(hashes)
 	return e, json.Unmarshal(erased, &e.Erased)
 }
@@ -82,49 +80,6 @@ func unpackKeys(packed []byte) (keys []IdentifierKey) {
 		keys = append(keys, IdentifierKey{privacy.AttributeID(binary.BigEndian.Uint16(packed)), BlindIndex(packed[2:packedKey])})
 	}
 	return keys
-}
-
-// MarkErased stops all reads of a locked subject: from the commit on they are erased, and their identifiers find nobody and are
-// suppressed. What was to be sent to them is cancelled, and segments count them no more; change names the event that says so.
-func (w *Writes) MarkErased(e *Erasure, change [16]byte) {
-	id := [16]byte(e.Subject)
-	w.queue(`UPDATE subject SET erased_at = $2, updated_at = $2 WHERE subject_id = $1 AND erased_at IS NULL`, id, e.MarkedAt)
-	w.queue(`DELETE FROM message WHERE subject_id = $1`, id)
-	w.queue(`DELETE FROM confirmation WHERE subject_id = $1`, id)
-	w.queue(`INSERT INTO erasure (subject_id, request_id, step, key_slot, tombstone, hashes, marked_at, entries) VALUES ($1, $2, 'marked', $3, $4, $5, $6, $7)
-		ON CONFLICT DO NOTHING`, id, [16]byte(e.Request), int64(e.Slot), e.Tombstone, packKeys(e.Hashes), e.MarkedAt, e.Entries)
-	w.Suppress(e.Hashes, e.Request, e.MarkedAt)
-	w.DropFacets(e.Subject, change, e.MarkedAt)
-}
-
-// ReleaseIdentifiers lets identifiers find nobody any more.
-func (w *Writes) ReleaseIdentifiers(keys []IdentifierKey) {
-	types, indexes := splitKeys(keys)
-	w.queue(`DELETE FROM identifier WHERE (type, blind_index) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, indexes)
-}
-
-// Suppress marks identifiers, by their hashes, as those of somebody who was erased.
-func (w *Writes) Suppress(hashes []IdentifierKey, request privacy.RightsRequestID, at time.Time) {
-	types, values := splitKeys(hashes)
-	w.queue(`INSERT INTO suppression (type, hash, request_id, at) SELECT k.type, k.hash, $3, $4 FROM unnest($1::smallint[], $2::bytea[]) AS k (type, hash) ON CONFLICT DO NOTHING`,
-		types, values, [16]byte(request), at)
-}
-
-// Suppressed tells which of the hashes are marked.
-func (s *Store) Suppressed(ctx context.Context, hashes []IdentifierKey) (map[IdentifierKey]bool, error) {
-	types, values := splitKeys(hashes)
-	rows, err := s.pool.Query(ctx, `SELECT type, hash FROM suppression WHERE (type, hash) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, values)
-	if err != nil {
-		return nil, wrap(err, "look for erased identifiers")
-	}
-	found := make(map[IdentifierKey]bool)
-	var kind int16
-	var hash []byte
-	_, err = pgx.ForEachRow(rows, []any{&kind, &hash}, func() error {
-		found[IdentifierKey{privacy.AttributeID(kind), BlindIndex(hash)}] = true //nolint:gosec // the catalogue numbers types from 1
-		return nil
-	})
-	return found, wrap(err, "look for erased identifiers")
 }
 
 // SealedIdentifiers reads the identifiers of locked subjects, sealed.
@@ -166,18 +121,6 @@ func (s *Store) ErasuresBuried(ctx context.Context, tombstone [16]byte) ([]Erasu
 	return list, wrap(err, "read erasures")
 }
 
-// StepErasures moves erasures on that have come as far as the step before.
-func (s *Store) StepErasures(ctx context.Context, subjects []privacy.SubjectID, from, to ErasureStep) error {
-	_, err := s.pool.Exec(ctx, `UPDATE erasure SET step = $3 WHERE subject_id = ANY($1) AND step = $2`, subjectArray(subjects), from, to)
-	return wrap(err, "note a step of an erasure")
-}
-
-// NotePunctured moves erasures on whose key is gone from the given version of its page.
-func (s *Store) NotePunctured(ctx context.Context, subjects []privacy.SubjectID, pageVersion int, at time.Time) error {
-	_, err := s.pool.Exec(ctx, `UPDATE erasure SET step = 'punctured', page_version = $2, punctured_at = $3 WHERE subject_id = ANY($1) AND step = 'buried'`, subjectArray(subjects), int64(pageVersion), at)
-	return wrap(err, "note a step of an erasure")
-}
-
 // PersonalTables are those with something in them that is sealed under a subject's key, but for the subject's own row: all of
 // them are emptied of an erased subject.
 func PersonalTables() []string {
@@ -215,21 +158,6 @@ func (t *Tx) DeletePersonal(ctx context.Context, subjects []privacy.SubjectID) (
 	return erased, wrap(t.tx.SendBatch(ctx, batch).Close(), "delete what was sealed")
 }
 
-// NoteDeleted moves an erasure on after DeletePersonal, with the audit entry that tells of it.
-func (w *Writes) NoteDeleted(id privacy.SubjectID, erased *Erased, entry string, at time.Time) {
-	content, _ := json.Marshal(erased) // numbers: it always encodes
-	w.queue(`UPDATE erasure SET step = 'deleted', erased = $2, deleted_at = $3, entries = entries || $4::text WHERE subject_id = $1 AND step = 'punctured'`, [16]byte(id), content, at, entry)
-}
-
-// Certify ends an erasure with its certificate.
-func (t *Tx) Certify(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID, certificate string, at time.Time) error {
-	tag, err := t.tx.Exec(ctx, `UPDATE erasure SET step = 'certified', certificate = $3, certified_at = $4 WHERE subject_id = $1 AND request_id = $2 AND step = 'told'`, [16]byte(id), [16]byte(request), certificate, at)
-	if err == nil && tag.RowsAffected() != 1 {
-		return privacy.Conflict("erasure_moved_on", "the erasure has moved on meanwhile")
-	}
-	return wrap(err, "certify an erasure")
-}
-
 // Certificate reads the certificate of an erasure; "" when there is none yet.
 func (s *Store) Certificate(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (certificate string, err error) {
 	err = s.pool.QueryRow(ctx, `SELECT coalesce(certificate, '') FROM erasure WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).Scan(&certificate)
@@ -237,15 +165,4 @@ func (s *Store) Certificate(ctx context.Context, id privacy.SubjectID, request p
 		return "", nil
 	}
 	return certificate, wrap(err, "read a certificate")
-}
-
-// StepErasure moves one erasure on.
-func (w *Writes) StepErasure(id privacy.SubjectID, request privacy.RightsRequestID, from, to ErasureStep) {
-	w.queue(`UPDATE erasure SET step = $4 WHERE subject_id = $1 AND request_id = $2 AND step = $3`, [16]byte(id), [16]byte(request), from, to)
-}
-
-// AwaitProcessors notes that a request waits for those who were told.
-func (w *Writes) AwaitProcessors(id privacy.SubjectID, request privacy.RightsRequestID, at time.Time) {
-	w.queue(`UPDATE rights_request SET state = 'awaiting_processors', version = version + 1, updated_at = $3 WHERE subject_id = $1 AND request_id = $2 AND state = 'in_progress'`,
-		[16]byte(id), [16]byte(request), at)
 }

@@ -50,9 +50,3 @@ func (t *Tx) PutFacets(ctx context.Context, id privacy.SubjectID, facets Facets)
 	_, err := t.tx.Exec(ctx, `UPDATE subject SET facets = $2, facets_version = $3 WHERE subject_id = $1`, [16]byte(id), facets.Sealed, int64(facets.Version))
 	return wrap(err, "write facets")
 }
-
-// DropFacets deletes the facets of a subject who is erased, and has every node count them no more. Change names the event.
-func (w *Writes) DropFacets(id privacy.SubjectID, change [16]byte, at time.Time) {
-	w.queue(`UPDATE subject SET facets = NULL, facets_version = facets_version + 1 WHERE subject_id = $1`, [16]byte(id))
-	w.AppendChange(privacy.Event{ID: change, Kind: privacy.EventSubjectsChanged, At: at, Subject: id})
-}

@@ -35,9 +35,14 @@ const (
 
 // Enqueue adds jobs, which begin once the transaction is committed.
 func (t *Tx) Enqueue(ctx context.Context, jobs ...river.JobArgs) error {
+	return t.EnqueueAt(ctx, time.Time{}, jobs...)
+}
+
+// EnqueueAt adds jobs that begin at a time.
+func (t *Tx) EnqueueAt(ctx context.Context, at time.Time, jobs ...river.JobArgs) error {
 	params := make([]river.InsertManyParams, len(jobs))
 	for i, job := range jobs {
-		params[i] = river.InsertManyParams{Args: job}
+		params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{ScheduledAt: at}}
 	}
 	_, err := t.queue.InsertManyTx(ctx, t.tx, params)
 	return wrap(err, "enqueue jobs")
@@ -48,10 +53,10 @@ func newQueue() (*river.Client[pgx.Tx], error) {
 	return river.NewClient(riverpgxv5.New(nil), &river.Config{Logger: slog.New(slog.DiscardHandler), MaxAttempts: jobAttempts})
 }
 
-// StartJobs works jobs until Stop. The connections are not those of requests, so that neither wait for the other.
-func (s *Store) StartJobs(ctx context.Context, workers *river.Workers, log *slog.Logger) (*Jobs, error) {
+// StartJobs works jobs until Stop, those that come round by themselves too. The connections are not those of requests, so that neither wait for the other.
+func (s *Store) StartJobs(ctx context.Context, workers *river.Workers, periodic []*river.PeriodicJob, log *slog.Logger) (*Jobs, error) {
 	client, err := river.NewClient(riverpgxv5.New(s.work), &river.Config{
-		Workers: workers, Queues: map[string]river.QueueConfig{JobsQueue: {MaxWorkers: jobWorkers}},
+		Workers: workers, PeriodicJobs: periodic, Queues: map[string]river.QueueConfig{JobsQueue: {MaxWorkers: jobWorkers}},
 		Logger: slog.New(plainHandler{log.Handler()}), Middleware: []rivertype.Middleware{&plainErrors{}},
 		JobTimeout: jobTimeout, MaxAttempts: jobAttempts, FetchCooldown: jobsFetched, SoftStopTimeout: stopWithin,
 		CompletedJobRetentionPeriod: jobsKept,

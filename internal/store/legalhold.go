@@ -48,6 +48,16 @@ func (t *Tx) StandingHolds(ctx context.Context, subject privacy.SubjectID) ([]Le
 	return holds(ctx, t.tx, selectHolds+` AND released_at IS NULL ORDER BY placed_at`, subject)
 }
 
+// Held tells which of some locked subjects a hold stands on.
+func (t *Tx) Held(ctx context.Context, subjects []privacy.SubjectID) (map[privacy.SubjectID]bool, error) {
+	rows, err := t.tx.Query(ctx, `SELECT DISTINCT subject_id FROM legal_hold WHERE subject_id = ANY($1) AND released_at IS NULL`, subjectArray(subjects))
+	if err != nil {
+		return nil, wrap(err, "read legal holds")
+	}
+	held, err := collectSubjects(rows)
+	return held, wrap(err, "read legal holds")
+}
+
 // Holds lists all holds there ever were on a subject.
 func (s *Store) Holds(ctx context.Context, subject privacy.SubjectID) ([]LegalHold, error) {
 	return holds(ctx, s.pool, selectHolds+` ORDER BY placed_at`, subject)

@@ -53,26 +53,45 @@ func (s *Store) Reached(ctx context.Context, subjects []privacy.SubjectID) (map[
 	return found, nil
 }
 
-// NoteRecipient notes a processor that has to be told of what a request led to. Noting it again changes nothing.
-func (w *Writes) NoteRecipient(id privacy.SubjectID, request privacy.RightsRequestID, processor privacy.ProcessorID, at time.Time) {
-	w.queue(`INSERT INTO rights_recipient (subject_id, request_id, processor_id, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, [16]byte(id), [16]byte(request), [16]byte(processor), at)
+// NoteRecipients notes processors that have to be told of what requests led to, as pairs. Noting them again changes nothing.
+func (w *Writes) NoteRecipients(erasures []Erasure, processors []privacy.ProcessorID, at time.Time) {
+	if len(erasures) == 0 {
+		return
+	}
+	w.queue(`INSERT INTO rights_recipient (subject_id, request_id, processor_id, told_at) SELECT r.subject_id, r.request_id, r.processor_id, $4
+		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS r (subject_id, request_id, processor_id) ON CONFLICT DO NOTHING`,
+		erasedSubjects(erasures), erasureRequests(erasures), column(processors, func(p *privacy.ProcessorID) [16]byte { return *p }), at)
 }
+
+const selectRecipients = `SELECT r.subject_id, r.processor_id, coalesce(p.name, ''), r.told_at, r.acknowledged_at, coalesce(r.acknowledged_by, ''), r.escalated_at
+	FROM rights_recipient r LEFT JOIN processor p ON p.processor_id = r.processor_id WHERE `
 
 // Recipients lists who has to be told of what a request led to.
 func (s *Store) Recipients(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) ([]Recipient, error) {
-	rows, err := s.pool.Query(ctx, `SELECT r.processor_id, coalesce(p.name, ''), r.told_at, r.acknowledged_at, coalesce(r.acknowledged_by, ''), r.escalated_at
-		FROM rights_recipient r LEFT JOIN processor p ON p.processor_id = r.processor_id WHERE r.subject_id = $1 AND r.request_id = $2 ORDER BY r.processor_id`, [16]byte(id), [16]byte(request))
+	found, err := s.recipients(ctx, `r.subject_id = $1 AND r.request_id = $2`, [16]byte(id), [16]byte(request))
+	return found[id], err
+}
+
+// RecipientsOf lists who has to be told of erasures, by subject.
+func (s *Store) RecipientsOf(ctx context.Context, erasures []Erasure) (map[privacy.SubjectID][]Recipient, error) {
+	return s.recipients(ctx, `(r.subject_id, r.request_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))`, erasedSubjects(erasures), erasureRequests(erasures))
+}
+
+func (s *Store) recipients(ctx context.Context, where string, args ...any) (map[privacy.SubjectID][]Recipient, error) {
+	rows, err := s.pool.Query(ctx, selectRecipients+where+` ORDER BY r.processor_id`, args...)
 	if err != nil {
 		return nil, wrap(err, "read who has to be told")
 	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Recipient, error) {
-		var r Recipient
-		var acknowledged, escalated *time.Time
-		err := row.Scan((*[16]byte)(&r.Processor), &r.Name, &r.ToldAt, &acknowledged, &r.AcknowledgedBy, &escalated)
+	found := make(map[privacy.SubjectID][]Recipient)
+	var id privacy.SubjectID
+	var r Recipient
+	var acknowledged, escalated *time.Time
+	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&id), (*[16]byte)(&r.Processor), &r.Name, &r.ToldAt, &acknowledged, &r.AcknowledgedBy, &escalated}, func() error {
 		r.AcknowledgedAt, r.EscalatedAt = timeOrZero(acknowledged), timeOrZero(escalated)
-		return r, err
+		found[id] = append(found[id], r)
+		return nil
 	})
-	return list, wrap(err, "read who has to be told")
+	return found, wrap(err, "read who has to be told")
 }
 
 // Acknowledge notes that a processor has done what it was told. First is false when that was known, and left as it is.

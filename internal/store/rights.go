@@ -109,6 +109,23 @@ func oneRightsRequest(ctx context.Context, q querier, where string, args ...any)
 	return r, wrap(err, "read a request")
 }
 
+// RightsRequestRef names a request with its subject.
+type RightsRequestRef struct {
+	Subject privacy.SubjectID
+	ID      privacy.RightsRequestID
+}
+
+// RightsRequestsNamed reads requests by their names, in no order. Those that there are not are left out.
+func (s *Store) RightsRequestsNamed(ctx context.Context, refs []RightsRequestRef) ([]RightsRequest, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+rightsColumns+` FROM rights_request WHERE (subject_id, request_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))`,
+		subjectColumn(refs, func(r *RightsRequestRef) [16]byte { return r.Subject }), column(refs, func(r *RightsRequestRef) [16]byte { return r.ID }))
+	if err != nil {
+		return nil, wrap(err, "read requests")
+	}
+	list, err := pgx.CollectRows(rows, scanRightsRequest)
+	return list, wrap(err, "read requests")
+}
+
 // OpenRightsRequest finds the open request of a kind of which it is known that it is the locked subject's; ok is false when
 // there is none.
 func (t *Tx) OpenRightsRequest(ctx context.Context, subject privacy.SubjectID, kind privacy.RequestType, scope string) (r RightsRequest, ok bool, err error) {
@@ -118,6 +135,20 @@ func (t *Tx) OpenRightsRequest(ctx context.Context, subject privacy.SubjectID, k
 		err = nil
 	}
 	return r, ok, err
+}
+
+// OpenErasures finds the open erasures of locked subjects.
+func (t *Tx) OpenErasures(ctx context.Context, subjects []privacy.SubjectID) (map[privacy.SubjectID]RightsRequest, error) {
+	rows, err := t.tx.Query(ctx, `SELECT `+rightsColumns+` FROM rights_request WHERE subject_id = ANY($1) AND type = 'erasure' AND scope = '*' AND state IN ('in_progress', 'awaiting_processors')`, subjectArray(subjects))
+	if err != nil {
+		return nil, wrap(err, "read open erasures")
+	}
+	list, err := pgx.CollectRows(rows, scanRightsRequest)
+	open := make(map[privacy.SubjectID]RightsRequest, len(list))
+	for i := range list {
+		open[list[i].Subject] = list[i]
+	}
+	return open, wrap(err, "read open erasures")
 }
 
 // RightsFilter selects requests. Zero fields select everything.

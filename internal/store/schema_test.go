@@ -22,7 +22,7 @@ var placement = map[string]string{
 	"audit_entry": "batch_id", "audit_run": "batch_id",
 	"decision": "hash",
 	"revision": reference, "publication": reference, "policy_draft": reference,
-	"key_page": local, "keyring_mark": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
+	"retention_run": local, "key_page": local, "keyring_mark": local, "audit_batch": local, "audit_leaf": local, "audit_tile": local, "audit_checkpoint": local,
 	"change": "subject_id", "change_log": local, "message": local, "processor": local, "dispatch": local, "delivery": local,
 	"river_job": local, "river_leader": local, "river_queue": local, "river_migration": local, "river_notification": local,
 	"segment": local, "release": local, "activation": local,

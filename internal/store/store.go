@@ -132,7 +132,11 @@ type Tx struct {
 	tx      pgx.Tx
 	queue   *river.Client[pgx.Tx]
 	changed bool // something was put into the outbox
+	after   []func()
 }
+
+// AfterCommit has something done once the transaction is committed, and only then.
+func (t *Tx) AfterCommit(do func()) { t.after = append(t.after, do) }
 
 const (
 	writeAttempts = 10               // when a transaction keeps losing to another one
@@ -162,6 +166,9 @@ func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
 	}
 	if t.changed {
 		s.signalChange()
+	}
+	for _, do := range t.after {
+		do()
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,6 +53,41 @@ func (t *Tx) LockAnySubject(ctx context.Context, id privacy.SubjectID) (Subject,
 		return Subject{}, privacy.NotFound("subject_not_found", "there is no such subject")
 	}
 	return subject, wrap(err, "lock a subject")
+}
+
+// SlotsOf reads the key slots of subjects. Those who are not there are left out.
+func (s *Store) SlotsOf(ctx context.Context, ids []privacy.SubjectID) (map[privacy.SubjectID]privacy.KeySlot, error) {
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, key_slot FROM subject WHERE subject_id = ANY($1)`, subjectArray(ids))
+	if err != nil {
+		return nil, wrap(err, "read key slots")
+	}
+	slots := make(map[privacy.SubjectID]privacy.KeySlot, len(ids))
+	var id privacy.SubjectID
+	var slot privacy.KeySlot
+	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &slot}, func() error { slots[id] = slot; return nil })
+	return slots, wrap(err, "read key slots")
+}
+
+// LockSubjects locks subjects, and gives those who are there and not erased, by id. They are locked in the order of their ids, so that two who
+// lock many do not wait for each other, and each by a statement of its own that goes to one shard.
+func (t *Tx) LockSubjects(ctx context.Context, ids []privacy.SubjectID) (map[privacy.SubjectID]Subject, error) {
+	sorted := slices.SortedFunc(slices.Values(ids), func(a, b privacy.SubjectID) int { return bytes.Compare(a[:], b[:]) })
+	found := make(map[privacy.SubjectID]Subject, len(sorted))
+	batch := &pgx.Batch{}
+	for _, id := range slices.Compact(sorted) {
+		batch.Queue(lockSubject, [16]byte(id)).QueryRow(func(row pgx.Row) error {
+			var subject Subject
+			err := scanSubject(row, &subject)
+			if isNoRows(err) {
+				return nil
+			}
+			if err == nil && !subject.Erased {
+				found[id] = subject
+			}
+			return err
+		})
+	}
+	return found, wrap(t.tx.SendBatch(ctx, batch).Close(), "lock subjects")
 }
 
 const (

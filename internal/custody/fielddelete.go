@@ -1,0 +1,44 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// deleteFields deletes attributes of a locked subject, and what was made from them: the copy in the policy state and the facets, which
+// segments follow. A deleted field keeps its row without the value, with the time of its collection unless another is given, so that no
+// older copy comes in again.
+func (s *Service) deleteFields(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, attributes []privacy.AttributeID, source string, collected, at time.Time) ([]privacy.AttributeName, error) {
+	stored, err := tx.StoredValues(ctx, row.ID, attributes)
+	if err != nil {
+		return nil, err
+	}
+	var fields []ProfileValue
+	var values []store.Value
+	for _, number := range attributes {
+		attribute, known := s.catalogue.ByID(number)
+		have, there := stored[number]
+		if !known || !there {
+			continue
+		}
+		deleted := store.Value{Attribute: number, Version: have.Version + 1, Source: source, CollectedAt: have.CollectedAt}
+		if !collected.IsZero() {
+			deleted.CollectedAt = collected
+		}
+		values, fields = append(values, deleted), append(fields, ProfileValue{Attribute: attribute, Delete: true})
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	if err := tx.PutValues(ctx, row.ID, values, at); err != nil {
+		return nil, err
+	}
+	if _, err := s.writeState(ctx, tx, key, row, fields, &Profile{}, at); err != nil {
+		return nil, err
+	}
+	return attributeNames(fields), s.writeFacets(ctx, tx, key, row.ID, fields, &Profile{}, at)
+}
