@@ -17,7 +17,7 @@ test_personal_data_is_not_for_admins if {
 # Finding out who is in the vault would tell a marketing application more than it may know.
 test_consumers_only_ask if {
 	operations := {operation | some operation, _ in data.operations; may("consumer", operation)}
-	operations == {"disclosures-create", "events-list", "audit-checkpoint", "audit-proof-consistency", "facets-list"} | segments
+	operations == {"disclosures-create", "events-list", "events-acknowledge", "audit-checkpoint", "audit-proof-consistency", "facets-list"} | segments
 }
 
 segments := {operation | some operation, _ in data.operations; strings.any_prefix_match(operation, ["segments-", "activations-"])}

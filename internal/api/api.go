@@ -50,7 +50,6 @@ type API struct {
 	log        *slog.Logger
 	now        func() time.Time
 	limiter    *limiter
-	confirms   *limiter      // of those who bring a link, by address
 	proxies    proxies       // see Config.TrustedProxies
 	body       time.Duration // see Config.BodyWithin
 	metrics    *metrics
@@ -85,7 +84,7 @@ func New(c Config) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{service: c.Service, governance: c.Governance, rights: c.Rights, verifier: c.Verifier, log: c.Log, now: c.Now,
-		limiter: newLimiter(c.PerSecond, c.Burst), confirms: newLimiter(confirmsPerSecond, confirmsBurst), proxies: c.TrustedProxies, body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
+		limiter: newLimiter(c.PerSecond, c.Burst), proxies: c.TrustedProxies, body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)
 	a.routes()
@@ -167,9 +166,11 @@ func (a *API) routes() {
 	a.ropaRoutes()
 	a.auditRoutes()
 	a.processorRoutes()
+	a.acknowledgementRoutes()
 	a.requestRoutes()
 	a.exportRoutes()
 	a.ownRoutes()
+	a.requestFormRoutes()
 	a.holdRoutes()
 	a.retentionRoutes()
 	a.healthRoutes()

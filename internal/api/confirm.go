@@ -5,10 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/consentry/consentry/internal/custody"
-	"github.com/consentry/consentry/internal/privacy"
 )
 
 // Nobody who follows a link has a token for the API, so there are fewer of them allowed at a time, by address.
@@ -29,29 +27,15 @@ type confirmOutput struct {
 }
 
 func (a *API) confirmRoutes() {
-	huma.Register(a.huma, huma.Operation{OperationID: "consents-confirm", Method: http.MethodPost, Path: "/v1/consents/confirm", Tags: []string{"consent"},
-		Summary:     "Confirm a consent by the link that was sent",
-		Description: "It takes no bearer token: the token of the link is what counts. It works once, until it expires, and as long as nothing else was decided about the purpose.",
-		Errors:      append([]int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, bodyStatuses...), MaxBodyBytes: maxConfirm, BodyReadTimeout: a.body,
-		Middlewares: huma.Middlewares{a.limitConfirms, takes("application/json")}}, a.confirm)
+	registerPublic(a, huma.Operation{OperationID: "consents-confirm", Method: http.MethodPost, Path: "/v1/consents/confirm", Tags: []string{"consent"},
+		Summary:      "Confirm a consent by the link that was sent",
+		Description:  "It takes no bearer token: the token of the link is what counts. It works once, until it expires, and as long as nothing else was decided about the purpose.",
+		MaxBodyBytes: maxConfirm}, newLimiter(confirmsPerSecond, confirmsBurst), a.confirm)
 }
 
 func (a *API) confirm(ctx context.Context, input *confirmInput) (*confirmOutput, error) {
 	recorded, err := a.service.Confirm(ctx, requestFrom(ctx).id, input.Body.Token)
-	if err != nil {
-		return nil, a.problemFrom(ctx, err)
-	}
-	return &confirmOutput{Body: recorded}, nil
-}
-
-// limitConfirms bounds how fast links can be tried from one place.
-func (a *API) limitConfirms(ctx huma.Context, next func(huma.Context)) {
-	if r, _ := humago.Unwrap(ctx); !a.confirms.allow(a.proxies.place(r), a.now()) {
-		ctx.SetHeader("Retry-After", "1")
-		writeHumaProblem(ctx, a.problemFrom(ctx.Context(), privacy.NewError(privacy.KindRateLimited, "rate_limited", "too many requests; slow down and try again in a second")))
-		return
-	}
-	next(ctx)
+	return &confirmOutput{Body: recorded}, err
 }
 
 // confirmTexts are what the page of a confirmation says, by language, the one for everybody else first.

@@ -67,7 +67,7 @@ func (a *API) exportRoutes() {
 		Errors:      append([]int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, bodyStatuses...), MaxBodyBytes: maxConfirm, BodyReadTimeout: a.body,
 		Responses: map[string]*huma.Response{"200": {Description: "The file", Content: map[string]*huma.MediaType{
 			"application/zip": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}},
-		Middlewares: huma.Middlewares{a.limitConfirms, takes("application/json")}}, a.fetchExport)
+		Middlewares: huma.Middlewares{a.limitPlaces(newLimiter(confirmsPerSecond, confirmsBurst)), takes("application/json")}}, a.fetchExport)
 }
 
 func exportOf(e *rights.Export) Export {

@@ -15,10 +15,10 @@ import (
 type ProcessorBody struct {
 	Name      string   `json:"name" maxLength:"200" example:"Mail House"`
 	Contact   string   `json:"contact" maxLength:"200" example:"privacy@mailhouse.example" doc:"Whom to reach there: a role, not a person."`
-	URL       string   `json:"url" maxLength:"512" example:"https://hooks.mailhouse.example/consent" doc:"Where events are posted: https, without user, query or fragment."`
-	Purposes  []string `json:"purposes" minItems:"1" maxItems:"50" maxLength:"64" example:"[\"marketing.*\"]" doc:"What it works for: purposes, families of them, or * for all. It is told of nothing else that concerns people; of changes of the policy every processor is told."`
-	Kinds     []string `json:"kinds,omitempty" maxItems:"20" maxLength:"64" doc:"The kinds of events it wants; all when left out."`
-	Country   string   `json:"country" maxLength:"2" example:"DE" doc:"Where it is (ISO 3166-1)."`
+	URL       string   `json:"url,omitempty" maxLength:"512" example:"https://hooks.mailhouse.example/consent" doc:"Where events are posted: https, without user, query or fragment. Left out when the processor asks for them itself, as its client."`
+	Purposes  []string `json:"purposes" minItems:"1" maxItems:"50" maxLength:"64" example:"[\"marketing.*\"]" doc:"What it works for: purposes, families of them, or * for all. It is told of nothing else that concerns people, but for what follows from the requests of those it has received; of changes of the policy every processor is told."`
+	Kinds     []string `json:"kinds,omitempty" maxItems:"20" maxLength:"64" doc:"The kinds of news it wants; all but those for officers when left out. What follows from requests of subjects it is told in any case."`
+	Country   string   `json:"country" maxLength:"2" example:"DE" doc:"Where it is (ISO 3166-1 alpha-2)."`
 	Agreement string   `json:"agreement" maxLength:"200" example:"DPA-2026-014" doc:"The reference of the contract (GDPR Art. 28)."`
 	Client    string   `json:"client,omitempty" maxLength:"64" example:"crm-mailer" doc:"The application of the policy as which it asks for data, if it does."`
 	Active    *bool    `json:"active,omitempty" doc:"Whether it is told now; true when left out. What it misses meanwhile it is told later."`
@@ -42,7 +42,7 @@ type Processor struct {
 	Version   int64                    `json:"version" doc:"Give it back when you change the processor."`
 	Name      string                   `json:"name"`
 	Contact   string                   `json:"contact"`
-	URL       string                   `json:"url"`
+	URL       string                   `json:"url,omitempty"`
 	Purposes  []privacy.ObjectionScope `json:"purposes"`
 	Kinds     []privacy.EventKind      `json:"kinds"`
 	Country   string                   `json:"country"`

@@ -95,21 +95,33 @@ type RightsRequest struct {
 	LegalDueOn     string                  `json:"legal_due_on" format:"date" doc:"The day that counts by law: that of due_at, or the next working day where the law says so."`
 	Extension      string                  `json:"extension,omitempty" enum:"complexity,number_of_requests"`
 	ExtendedAt     *time.Time              `json:"extended_at,omitempty"`
+	RemindedAt     *time.Time              `json:"reminded_at,omitempty" doc:"When officers were last reminded that it is due."`
+	SecondLook     bool                    `json:"second_look,omitempty" doc:"The code came back, and an agent has to look as well: POST …/verify with what was seen."`
 	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal, or of an erasure that nobody asked for."`
 	JoinedTo       string                  `json:"joined_to,omitempty" doc:"The open request of the same kind that it has joined, whose state it shows."`
 	Holds          []LegalHold             `json:"holds,omitempty" doc:"What keeps an erasure from beginning."`
-	Processors     []RequestProcessor      `json:"processors,omitempty" doc:"Who was told of the erasure."`
+	Processors     []RequestProcessor      `json:"processors,omitempty" doc:"Who was told of what it led to."`
 	Certificate    bool                    `json:"certificate" doc:"Whether there is a certificate."`
 	ClosedAt       *time.Time              `json:"closed_at,omitempty"`
 }
 
 // RequestProcessor is a processor that was told of what a request led to.
 type RequestProcessor struct {
-	ID             privacy.ProcessorID `json:"id"`
-	Name           string              `json:"name"`
-	ToldAt         time.Time           `json:"told_at"`
-	AcknowledgedAt *time.Time          `json:"acknowledged_at,omitempty"`
-	EscalatedAt    *time.Time          `json:"escalated_at,omitempty"`
+	ID             privacy.ProcessorID   `json:"id"`
+	Name           string                `json:"name"`
+	ToldAt         time.Time             `json:"told_at" doc:"Since when it has to know."`
+	Attempts       int                   `json:"attempts" doc:"How often the event was posted to it; 0 also for a processor that asks for events itself."`
+	TriedAt        *time.Time            `json:"tried_at,omitempty" doc:"The last time."`
+	Delivery       custody.DeliveryState `json:"delivery,omitempty" enum:"pending,delivered,dead,dropped" doc:"What came of it; absent while nothing was tried."`
+	Problem        string                `json:"problem,omitempty" doc:"Why the last attempt failed." example:"refused"`
+	AcknowledgedAt *time.Time            `json:"acknowledged_at,omitempty"`
+	AcknowledgedBy string                `json:"acknowledged_by,omitempty" enum:"callback,poll,officer" doc:"How it was confirmed: by a signed call-back, by the application that asks for events, or by an officer in its place."`
+	EscalatedAt    *time.Time            `json:"escalated_at,omitempty" doc:"When officers were told that it does not confirm."`
+}
+
+func requestProcessor(r *rights.Recipient) RequestProcessor {
+	return RequestProcessor{ID: r.Processor, Name: r.Name, ToldAt: r.ToldAt.UTC(), Attempts: r.Telling.Attempts, TriedAt: timePtr(r.Telling.TriedAt), Delivery: r.Telling.State, Problem: r.Telling.Problem,
+		AcknowledgedAt: timePtr(r.AcknowledgedAt), AcknowledgedBy: r.AcknowledgedBy, EscalatedAt: timePtr(r.EscalatedAt)}
 }
 
 // RequestPath is embedded in inputs about one request; exported for the same reason as Idempotent.
@@ -281,6 +293,7 @@ func requestAnswer(r rights.Request, err error) (*requestOutput, error) {
 func rightsRequest(r *rights.Request) RightsRequest {
 	view := RightsRequest{ID: r.ID, Type: r.Type, State: r.State, LodgedBy: r.Lodged, IdentifiedBy: r.Identified, Regime: r.Regime, ReceivedAt: r.ReceivedAt.UTC(),
 		AcknowledgeBy: timePtr(r.AcknowledgeBy), AcknowledgedAt: r.AcknowledgedAt.UTC(), DueAt: r.DueAt.UTC(), LegalDueOn: r.LegalDueOn.Format(time.DateOnly),
+		RemindedAt: timePtr(r.RemindedAt), SecondLook: r.State == privacy.RequestVerifying && r.Identified == privacy.IdentifiedByCode,
 		Extension: r.Extension, ExtendedAt: timePtr(r.ExtendedAt), Ground: r.Ground, Certificate: r.Certified, ClosedAt: timePtr(r.ClosedAt)}
 	if r.Identified != privacy.NotIdentified {
 		view.Subject = r.Subject.String()
@@ -294,8 +307,8 @@ func rightsRequest(r *rights.Request) RightsRequest {
 	for i := range r.Holds {
 		view.Holds = append(view.Holds, legalHold(&r.Holds[i]))
 	}
-	for _, p := range r.Recipients {
-		view.Processors = append(view.Processors, RequestProcessor{ID: p.Processor, Name: p.Name, ToldAt: p.ToldAt.UTC(), AcknowledgedAt: timePtr(p.AcknowledgedAt), EscalatedAt: timePtr(p.EscalatedAt)})
+	for i := range r.Recipients {
+		view.Processors = append(view.Processors, requestProcessor(&r.Recipients[i]))
 	}
 	return view
 }

@@ -10,7 +10,10 @@ const (
 	ActionRequestReject      Action = "request.reject"
 	ActionRequestComplete    Action = "request.complete"
 	ActionRequestExpire      Action = "request.expire"
+	ActionRequestTell        Action = "request.tell"        // it is carried out, and waits for processors
 	ActionRequestAcknowledge Action = "request.acknowledge" // by a processor
+	ActionRequestEscalate    Action = "request.escalate"    // because a processor does not
+	ActionRequestRemind      Action = "request.remind"      // an officer, before it is due
 	ActionErasureMark        Action = "erasure.mark"
 	ActionErasureExecute     Action = "erasure.execute"
 	ActionErasureRepeat      Action = "erasure.repeat" // after a backup had brought somebody back

@@ -109,7 +109,7 @@ func (s *Service) work(ctx context.Context, lane *store.Lane, until time.Time) (
 		if err != nil {
 			return false, err
 		}
-		if !processor.Listens() || s.events.Sender == nil {
+		if !processor.Called() || s.events.Sender == nil {
 			return false, lane.Expect(ctx, time.Time{})
 		}
 		at := s.instant()
@@ -224,7 +224,7 @@ func (r *round) tellLine(ctx context.Context, line []store.Due) error {
 // tell makes one call. An error means that it was not made.
 func (r *round) tell(ctx context.Context, due *store.Due) (store.Attempt, error) {
 	s := r.service
-	if !r.processor.Wants(&due.Event) { // not any more
+	if !due.Kind.FollowsRequest() && !r.processor.Wants(&due.Event) { // not any more
 		return store.Attempt{Index: due.Index, State: store.DeliveryDropped}, nil
 	}
 	body, err := json.Marshal(messageOf(&due.Logged))

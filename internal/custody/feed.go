@@ -73,7 +73,8 @@ const (
 )
 
 // Feed lists events after a cursor, in order, for those who would rather ask than be called. A caller sees the
-// events of the purposes that the policy grants it; an officer sees them all. When there is none it
+// events of the purposes that the policy grants it, and what follows from requests of subjects that the processors were told of which it is;
+// an officer sees them all. When there is none it
 // waits for one, up to a time.
 func (s *Service) Feed(ctx context.Context, caller Caller, cursor EventCursor, limit int, wait time.Duration) (Page, error) {
 	timeout := time.NewTimer(wait)
@@ -105,15 +106,23 @@ func (s *Service) feedPage(ctx context.Context, caller Caller, cursor EventCurso
 	if err != nil {
 		return Page{}, err
 	}
+	processors, err := s.ProcessorsOf(ctx, caller.Client)
+	if err != nil {
+		return Page{}, err
+	}
 	page := Page{Cursor: cursor}
 	for range feedScan {
 		events, err := s.store.Log(ctx, int64(page.Cursor), feedStep)
 		if err != nil {
 			return Page{}, err
 		}
+		noted, err := s.store.NotedFor(ctx, events, processors...)
+		if err != nil {
+			return Page{}, err
+		}
 		for i := range events {
 			page.Cursor = EventCursor(events[i].Index)
-			if events[i].Kind.Valid() && s.maySee(caller, revision, events[i].Purpose) {
+			if events[i].Kind.Valid() && (noted[events[i].ID] || s.maySee(caller, revision, &events[i].Event)) {
 				page.Events = append(page.Events, FeedEvent{ID: formatID(events[i].ID), Message: messageOf(&events[i])})
 			}
 			if len(page.Events) == limit {
@@ -127,9 +136,15 @@ func (s *Service) feedPage(ctx context.Context, caller Caller, cursor EventCurso
 	return page, nil
 }
 
-// maySee reports whether the feed shows a caller the events of a purpose, which may be a family of purposes.
-func (s *Service) maySee(caller Caller, revision privacy.RevisionID, about privacy.PurposeName) bool {
-	if about == "" || caller.Has(privacy.RoleOfficer) || s.policy.Granted(revision, caller.Client, about) {
+// maySee reports whether the feed shows a caller an event that is news. It may be about a family of purposes.
+func (s *Service) maySee(caller Caller, revision privacy.RevisionID, event *privacy.Event) bool {
+	about := event.Purpose
+	switch {
+	case caller.Has(privacy.RoleOfficer):
+		return true
+	case event.Kind.FollowsRequest(), event.Kind.ForOfficer():
+		return false
+	case about == "", s.policy.Granted(revision, caller.Client, about):
 		return true
 	}
 	scope := privacy.ObjectionScope(about)

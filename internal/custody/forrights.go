@@ -30,6 +30,9 @@ func System() Caller { return Caller{Caller: privacy.Caller{Client: systemClient
 // same identifier: what is kept under it looks like anybody's.
 func (s *Service) Find(ctx context.Context, identifier ProfileIdentifier) (id privacy.SubjectID, known bool, err error) {
 	key := s.identifierKey(identifier)
+	hash := s.keyring.Fingerprint(append([]byte("nobody\n"+string(identifier.Type.Type)+"\n"), key.Index[:]...))
+	nobody := privacy.SubjectID(hash[:16])
+	nobody[6], nobody[8] = nobody[6]&0x0f|0x80, nobody[8]&0x3f|0x80 // a UUIDv8: ours are of version 7
 	found, err := s.store.FindSubjects(ctx, []store.IdentifierKey{key})
 	if err != nil {
 		return id, false, err
@@ -37,10 +40,7 @@ func (s *Service) Find(ctx context.Context, identifier ProfileIdentifier) (id pr
 	if id, known = found[key]; known {
 		return id, true, nil
 	}
-	hash := s.keyring.Fingerprint(append([]byte("nobody\n"+string(identifier.Type.Type)+"\n"), key.Index[:]...))
-	id = privacy.SubjectID(hash[:16])
-	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // a UUIDv8: ours are of version 7
-	return id, false, nil
+	return nobody, false, nil
 }
 
 // SignDocuments signs documents as compact JWS of a media type, all in one call.

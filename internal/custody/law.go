@@ -90,3 +90,12 @@ func (s *Service) lawUnder(revision privacy.RevisionID, regime privacy.Regime, c
 	}
 	return Law{Regime: regime, Country: country, Revision: revision, Terms: deadlines.Terms(regime, string(right))}, nil
 }
+
+// Handling says how the policy in force wants requests led.
+func (s *Service) Handling(ctx context.Context) (policy.Handling, error) {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return policy.Handling{}, err
+	}
+	return s.policy.Handling(revision), nil
+}

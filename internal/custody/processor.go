@@ -49,10 +49,11 @@ type ProcessorSaved struct {
 const formerFor = 24 * time.Hour
 
 var (
-	countryForm      = regexp.MustCompile(`^[A-Z]{2}$`)
 	processorClient  = regexp.MustCompile(`^[a-z0-9._-]{0,64}$`)
 	processorText    = regexp.MustCompile(`^\P{C}{1,200}$`)
-	errProcessorText = privacy.Invalid("invalid_processor", "name, contact and agreement are texts of 1 to 200 characters, country is two capital letters (ISO 3166-1), client is a name of the policy")
+	errProcessorText = privacy.Invalid("invalid_processor", "name, contact and agreement are texts of 1 to 200 characters, country is a code of ISO 3166-1 (two capital letters), client is a name of the policy")
+	errUnknownClient = privacy.Invalid("unknown_client", "the policy in force has no such client; leave it out when the processor does not ask for data itself")
+	errUncalled      = privacy.Invalid("processor_unreachable", "give the url to which events are posted or the client as which the processor asks for them")
 	errPatterns      = privacy.Invalid("invalid_purposes", "a processor has 1 to 50 purposes: names, families such as marketing.*, or * for everything")
 	errKinds         = privacy.Invalid("unknown_kind", "there is no such kind of event; see the schema event")
 )
@@ -61,11 +62,16 @@ func (s *Service) checkProcessor(ctx context.Context, d *ProcessorDraft) error {
 	if s.events.Sender == nil {
 		return privacy.Unavailable(nil, "events_off", "this node sends no events")
 	}
-	if err := s.events.Sender.CheckURL(d.URL); err != nil {
-		return err
+	if d.URL == "" && d.Client == "" {
+		return errUncalled
+	}
+	if d.URL != "" {
+		if err := s.events.Sender.CheckURL(d.URL); err != nil {
+			return err
+		}
 	}
 	if !processorText.MatchString(d.Name) || !processorText.MatchString(d.Contact) || !processorText.MatchString(d.Agreement) ||
-		!countryForm.MatchString(d.Country) || !processorClient.MatchString(string(d.Client)) {
+		!privacy.IsCountry(d.Country) || !processorClient.MatchString(string(d.Client)) {
 		return errProcessorText
 	}
 	if slices.ContainsFunc(d.Kinds, func(kind privacy.EventKind) bool { return !kind.Valid() }) {
@@ -77,6 +83,9 @@ func (s *Service) checkProcessor(ctx context.Context, d *ProcessorDraft) error {
 	revision, err := s.revision(ctx)
 	if err != nil {
 		return err
+	}
+	if _, ok := s.policy.Client(revision, d.Client); d.Client != "" && !ok {
+		return errUnknownClient // nobody would find out what it has received
 	}
 	known := s.policy.Purposes(revision)
 	for _, scope := range d.Purposes {

@@ -26,6 +26,8 @@ func rightsProbes(id string) map[string][]probe {
 		"me-consents-history":  {{"GET", "/v1/me/consents/history", ""}, {"GET", "/v1/me/consents/history?cursor=x", ""}},
 		"me-disclosures":       {{"GET", "/v1/me/disclosures", ""}, {"GET", "/v1/me/disclosures?cursor=x", ""}},
 		"me-exports":           {{"GET", "/v1/me/exports", ""}},
+		"requests-acknowledge": {{"POST", request + "/acknowledgements", `{"processor":"` + nobody + `"}`}},
+		"events-acknowledge":   {{"POST", "/v1/events/acknowledgements", `{"requests":["` + nobody + `"]}`}},
 		"me-requests-create":   {{"POST", "/v1/me/requests", `{"type":"access"}`}},
 		"me-requests-list":     {{"GET", "/v1/me/requests", ""}},
 		"holds-place":          {{"POST", holds, `{"ground":"legal_claims"}`}},

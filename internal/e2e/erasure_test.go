@@ -21,7 +21,19 @@ type rightsRequest struct {
 	Ground                            string
 	Certificate                       bool
 	Joined                            bool
-	Processors                        []struct{ ID, Name string }
+	SecondLook                        bool       `json:"second_look"`
+	RemindedAt                        *time.Time `json:"reminded_at"`
+	Processors                        []requestProcessor
+}
+
+// requestProcessor is how far a processor has come with a request.
+type requestProcessor struct {
+	ID, Name, Delivery, Problem string
+	Attempts                    int
+	ToldAt                      time.Time  `json:"told_at"`
+	AcknowledgedAt              *time.Time `json:"acknowledged_at"`
+	AcknowledgedBy              string     `json:"acknowledged_by"`
+	EscalatedAt                 *time.Time `json:"escalated_at"`
 }
 
 func (v *vault) agent() string { return v.token("service-desk", privacy.RoleAgent) }

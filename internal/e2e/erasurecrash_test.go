@@ -25,6 +25,8 @@ type doomedProcess struct {
 	Authn                               authn.Config
 	Subject                             privacy.SubjectID
 	Point                               string
+	Confirmed                           privacy.RightsRequestID // a request that the processors confirm, rather than one that is lodged
+	Processors                          []privacy.ProcessorID
 }
 
 const doomedEnv = "CONSENTRY_TEST_DOOMED"
@@ -86,8 +88,14 @@ func (v *vault) erasedByADoomedProcess(id, point string) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	order, err := json.Marshal(doomedProcess{Database: v.database, Vault: v.keys.Address, Token: string(v.keys.Auth.Token), KV: v.keys.KVMount, Transit: v.keys.TransitMount,
-		Authn: v.issuer.Config, Subject: subject, Point: point})
+	v.doom(doomedProcess{Subject: subject, Point: point})
+}
+
+// doom has another process do something, and kills it at a point.
+func (v *vault) doom(what doomedProcess) {
+	v.t.Helper()
+	what.Database, what.Vault, what.Token, what.KV, what.Transit, what.Authn = v.database, v.keys.Address, string(v.keys.Auth.Token), v.keys.KVMount, v.keys.TransitMount, v.issuer.Config
+	order, err := json.Marshal(what)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -122,6 +130,12 @@ func TestDoomedProcess(t *testing.T) {
 	}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !order.Confirmed.IsZero() {
+		if err := n.Rights.Acknowledge(t.Context(), custody.System(), order.Processors, []privacy.RightsRequestID{order.Confirmed}, rights.AcknowledgedByPoll); err != nil {
+			t.Fatal(err)
+		}
+		<-t.Context().Done() // until it is killed
 	}
 	caller := custody.Caller{Caller: privacy.Caller{Client: "portal", Roles: []privacy.Role{privacy.RoleSubject}, Subject: order.Subject}}
 	if _, err := n.Rights.Lodge(t.Context(), caller, rights.Asked{Type: privacy.RequestErasure, Subject: order.Subject, Lodged: privacy.LodgedBySubject}, custody.Once{}); err != nil {

@@ -48,6 +48,7 @@ type receiver struct {
 	url      string
 	id       string // the processor's
 	verifier *standardwebhooks.Webhook
+	ahead    bool // of the system's clock: the vault has another, so the timestamp says nothing
 	schema   *jsonschema.Schema
 
 	mu       sync.Mutex
@@ -114,7 +115,11 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.attempts++
-	if err := r.verifier.Verify(body, request.Header); err != nil {
+	verify := r.verifier.Verify
+	if r.ahead {
+		verify = r.verifier.VerifyIgnoringTimestamp
+	}
+	if err := verify(body, request.Header); err != nil {
 		r.t.Errorf("a call does not verify: %v", err)
 		w.WriteHeader(http.StatusUnauthorized)
 		return

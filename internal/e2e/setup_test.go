@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +48,14 @@ func setupWith(t testing.TB, adjust ...func(*node.Config)) *vault {
 // setupOn starts a vault on the given servers; the database has the schema already.
 func setupOn(t testing.TB, database, vaultAddress, vaultToken string, adjust ...func(*node.Config)) *vault {
 	t.Helper()
-	v := &vault{t: t, database: database, issuer: testenv.NewIssuer(t, time.Now), logs: &logBuffer{}, client: &http.Client{Timeout: time.Minute}, adjust: adjust}
+	var settings node.Config
+	for _, set := range adjust {
+		set(&settings)
+	}
+	if settings.Now == nil {
+		settings.Now = time.Now
+	}
+	v := &vault{t: t, database: database, issuer: testenv.NewIssuer(t, settings.Now), logs: &logBuffer{}, client: &http.Client{Timeout: time.Minute}, adjust: adjust}
 	v.keys = keyring.VaultConfig{Address: vaultAddress, KVMount: testenv.Mount("kv"), TransitMount: testenv.Mount("transit"),
 		Auth: keyring.VaultAuth{Method: keyring.AuthToken, Token: keyring.Secret(vaultToken)}}
 	v.node, v.url = v.start()
@@ -70,6 +78,16 @@ func (v *vault) start() (*node.Node, string) {
 	})
 	return n, server.URL
 }
+
+// clock is the time of a vault that a test lets pass. It runs as the system's does, ahead of it.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) set(config *node.Config) { config.Now = c.now }
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) pass(d time.Duration)    { c.ahead.Add(int64(d)) }
+
+// reach lets time pass until an instant.
+func (c *clock) reach(at time.Time) { c.pass(at.Sub(c.now())) }
 
 // withoutSegments is for nodes that are to have no key page in memory: an index would read what it needs of them.
 func withoutSegments(c *node.Config) { c.NoSegments = true }

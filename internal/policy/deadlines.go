@@ -83,6 +83,7 @@ func readDeadlines(document any, t *tables) error {
 		Requests      Deadlines       `json:"requests"`
 		AskAgainAfter json.RawMessage `json:"ask_again_after"`
 		Keep          json.RawMessage `json:"keep"`
+		Handling      *Handling       `json:"handling"`
 	}
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
@@ -97,8 +98,8 @@ func readDeadlines(document any, t *tables) error {
 			return errDeadlines
 		}
 	}
-	t.deadlines = table.Requests
-	return nil
+	t.deadlines, t.handling = table.Requests, table.Handling
+	return t.handling.check()
 }
 
 var errDeadlines = privacy.Invalid("invalid_deadlines", "the policy's data on deadlines is not as deadlines.schema.json asks")

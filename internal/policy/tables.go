@@ -86,6 +86,7 @@ type tables struct {
 	matrix    map[privacy.AttributeName]map[privacy.PurposeName]privacy.Mode
 	signals   *signal.Rules // nil: the revision does not say
 	deadlines Deadlines     // the same
+	handling  *Handling     // the same
 }
 
 type regimeTable struct {

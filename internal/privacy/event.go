@@ -17,10 +17,19 @@ const (
 	EventObjectionRecorded EventKind = "objection.recorded"
 	EventObjectionLifted   EventKind = "objection.lifted"
 	EventSignalReceived    EventKind = "signal.received"
-	EventSubjectErased     EventKind = "subject.erased"
 
 	EventRestrictionRecorded EventKind = "restriction.recorded"
 	EventRestrictionLifted   EventKind = "restriction.lifted"
+
+	// What was done because a subject asked for it, which the processors that have received them must do as well, and confirm.
+	EventSubjectErased     EventKind = "subject.erased"
+	EventSubjectRectified  EventKind = "subject.rectified"
+	EventSubjectRestricted EventKind = "subject.restricted"
+	EventSubjectWithdrawn  EventKind = "subject.withdrawn" // all their consents
+
+	// What an officer must look at.
+	EventRequestDueSoon   EventKind = "request.due_soon"
+	EventRequestEscalated EventKind = "request.escalated" // a processor does not confirm
 
 	EventPolicyPublished  EventKind = "policy.published"
 	EventPolicyRolledBack EventKind = "policy.rolled_back"
@@ -33,7 +42,20 @@ const EventSubjectsChanged EventKind = "subjects.changed"
 // EventKinds lists those that others can be told of.
 func EventKinds() []EventKind {
 	return []EventKind{EventConsentGranted, EventConsentDenied, EventConsentWithdrawn, EventObjectionRecorded, EventObjectionLifted,
-		EventSignalReceived, EventRestrictionRecorded, EventRestrictionLifted, EventSubjectErased, EventPolicyPublished, EventPolicyRolledBack}
+		EventSignalReceived, EventRestrictionRecorded, EventRestrictionLifted, EventSubjectErased, EventSubjectRectified, EventSubjectRestricted, EventSubjectWithdrawn,
+		EventRequestDueSoon, EventRequestEscalated, EventPolicyPublished, EventPolicyRolledBack}
+}
+
+// FollowsRequest reports whether the kind is of what a request of a subject has led to. Such an event has the name of the request, is told
+// to the processors that were noted for it and to nobody else, and waits to be acknowledged.
+func (k EventKind) FollowsRequest() bool {
+	return k == EventSubjectErased || k == EventSubjectRectified || k == EventSubjectRestricted || k == EventSubjectWithdrawn
+}
+
+// ForOfficer reports whether the kind is an officer's business: processors are told of it only where it is named at their
+// registration, as for a system of tickets.
+func (k EventKind) ForOfficer() bool {
+	return k == EventRequestDueSoon || k == EventRequestEscalated
 }
 
 // Valid reports whether the kind is of the closed list.
@@ -59,6 +81,9 @@ type EventDetail struct {
 	Revision RevisionID    `json:"revision,omitempty"` // the policy revision now in force
 	Subjects []SubjectID   `json:"subjects,omitempty"` // who has changed, when they are several
 	Request  string        `json:"request,omitempty"`  // the id of the request that it follows from, to be named in the acknowledgement
+
+	DueAt     *time.Time `json:"due_at,omitempty"`    // of a request that is due soon
+	Processor string     `json:"processor,omitempty"` // the id of one that does not confirm
 }
 
 // ConsentEvent gives the kind of event that a consent's new status is; ok is false for one nobody is

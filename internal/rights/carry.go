@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 
-	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -32,12 +31,14 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 			erasures = append(erasures, *r)
 		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:
 			failed = errors.Join(failed, s.giveCopy(ctx, r))
+		case r.State == privacy.RequestAwaiting:
+			failed = errors.Join(failed, s.settle(ctx, r))
 		case r.Type == privacy.RequestWithdrawal:
 			failed = errors.Join(failed, s.withdrawAll(ctx, r))
 		case r.Type == privacy.RequestObjection:
-			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionObject, privacy.PurposeName(r.Scope)))
+			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionObject, "")) // processors are told by the ledger's own event
 		case r.Type == privacy.RequestRestriction:
-			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionRestrict, privacy.PurposeName(r.Scope)))
+			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionRestrict, privacy.EventSubjectRestricted))
 		}
 	}
 	if len(erasures) > 0 {
@@ -60,15 +61,15 @@ func (s *Service) withdrawAll(ctx context.Context, r *store.RightsRequest) error
 			return err
 		}
 	}
-	return s.done(ctx, r)
+	return s.done(ctx, r, privacy.EventSubjectWithdrawn)
 }
 
 // decide puts one decision on the ledger.
-func (s *Service) decide(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, scope privacy.PurposeName) error {
-	if err := s.record(ctx, r, action, scope); err != nil {
+func (s *Service) decide(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, kind privacy.EventKind) error {
+	if err := s.record(ctx, r, action, privacy.PurposeName(r.Scope)); err != nil {
 		return err
 	}
-	return s.done(ctx, r)
+	return s.done(ctx, r, kind)
 }
 
 // record puts a decision of the subject on their ledger, once however often it is tried: its record has a name that follows from
@@ -79,15 +80,6 @@ func (s *Service) record(ctx context.Context, r *store.RightsRequest, action pri
 		custody.Consent{Purpose: purpose, Action: action, Channel: "rights_request", Method: string(r.Type), Record: recordName(r.ID, purpose)}, custody.Once{})
 	if privacy.KindOf(err) == privacy.KindNotFound {
 		return nil // they were erased meanwhile, and nothing of them is used any more
-	}
-	return err
-}
-
-// done closes a request that was carried out.
-func (s *Service) done(ctx context.Context, r *store.RightsRequest) error {
-	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestComplete, complete)
-	if privacy.CodeOf(err) == errClosed.Code {
-		return nil // by whoever did the same meanwhile
 	}
 	return err
 }

@@ -105,15 +105,6 @@ func (s *Service) certify(ctx context.Context, erasures []store.Erasure) error {
 	return s.handOver(ctx, ready, signed)
 }
 
-func acknowledged(recipients []store.Recipient) bool {
-	for _, r := range recipients {
-		if r.AcknowledgedAt.IsZero() {
-			return false
-		}
-	}
-	return true
-}
-
 // certificates makes certificates out, but for the proof.
 func (s *Service) certificates(ctx context.Context, erasures []store.Erasure, recipients map[privacy.SubjectID][]store.Recipient) ([]any, error) {
 	names := make([]store.RightsRequestRef, len(erasures))
@@ -210,11 +201,6 @@ func (s *Service) handOver(ctx context.Context, erasures []store.Erasure, certif
 		}
 		return tx.AppendAudit(ctx, batch)
 	})
-}
-
-func complete(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
-	r.State, r.ClosedAt = privacy.RequestCompleted, at
-	return nil
 }
 
 // Certificate gives the certificate of an erasure. KindConflict while it is not over.

@@ -11,9 +11,9 @@
 //
 // A request that a subject makes with a token of their own is in_progress when it is answered. Any other has to be
 // identified first: by a single-use code that is sent to a verified address, or by an agent, another one than who brought
-// it, who has seen a proof. What was asked by an identifier is answered with the same words, and the same date,
+// it, who has seen a proof; where the policy says so, by both. If nobody does that in time it expires, and what it said is deleted. What was asked by an identifier is answered with the same words, and the same date,
 // whether the vault knows the person or not: until they are identified, the strictest law's deadline stands, afterwards their
-// own law's. Of one kind there is one open request a subject; who asks again joins it, and what they say is added to it.
+// own law's. Of one kind there is one request a subject that is not carried out yet; who asks again joins it, and what they say is added to it.
 //
 // Dates come from the policy in force (its table deadlines) and are worked out in the time of the place whose law it
 // is. due_at is the earlier date that the vault works towards; legal_due_on is the day that counts where a date on a weekend or
@@ -37,6 +37,14 @@
 //
 // Erasures are led together, however many there are: a transaction is about 250 of them, and a page is changed once for all whose keys are
 // on it. The certificate asks for a checkpoint over its entries instead of waiting for the next.
+//
+// # Processors
+//
+// Who has received the subject, which the record of disclosures and the ledger tell, has to do the same (GDPR Art. 17(2), 19). An erasure,
+// a rectification, a restriction and a withdrawal of all consents each lead to one event, which is sent to those processors alone and
+// has the name of the request. The request waits until all of them have said that it is done: by a call that they sign with the secret
+// that the events to them are signed with, by their application with its own token, or, in writing, to an officer. One that
+// has accepted the event and says nothing is told again, and after a time officers hear of it (Service.Attend).
 //
 // A legal hold stops an erasure before it begins, not after: there is no way back from its first step.
 package rights

@@ -10,7 +10,6 @@ import (
 
 	"github.com/riverqueue/river"
 
-	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -174,15 +173,11 @@ func (s *Service) markMany(ctx context.Context, tx *store.Tx, w *store.Writes, c
 
 // tell notes which processors have received something of the subjects, and puts the events that tell them into the outbox.
 func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
-	processors, err := s.store.Processors(ctx)
-	if err != nil {
-		return err
-	}
 	subjects := make([]privacy.SubjectID, len(erasures))
 	for i := range erasures {
 		subjects[i] = erasures[i].Subject
 	}
-	reached, err := s.store.Reached(ctx, subjects)
+	recipients, err := s.recipients(ctx, subjects...)
 	if err != nil {
 		return err
 	}
@@ -196,59 +191,17 @@ func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
 		var awaiting, told []store.Erasure
 		var whom []privacy.ProcessorID
 		for _, e := range mine {
-			recipients := recipientsAmong(processors, reached[e.Subject])
-			for _, processor := range recipients {
+			for _, processor := range recipients[e.Subject] {
 				told, whom = append(told, e), append(whom, processor)
 			}
-			if len(recipients) > 0 {
+			if len(recipients[e.Subject]) > 0 {
 				awaiting = append(awaiting, e)
 			}
-			w.AppendChange(privacy.Event{ID: e.Request, Kind: privacy.EventSubjectErased, At: at, Subject: e.Subject, Detail: privacy.EventDetail{Request: e.Request.String()}})
+			w.AppendChange(orderOf(privacy.EventSubjectErased, e.Subject, e.Request, at))
 		}
 		w.NoteRecipients(told, whom, at)
 		w.AwaitProcessors(awaiting, at)
 		return tx.Send(ctx, w)
-	})
-}
-
-// recipientsAmong gives the processors that have received something of a subject: what was disclosed to their application, or events
-// about a purpose that they work for.
-func recipientsAmong(processors []store.Processor, reached *store.Reached) []privacy.ProcessorID {
-	var ids []privacy.ProcessorID
-	for i := range processors {
-		p := &processors[i]
-		received := slices.Contains(reached.Clients, p.Client) && p.Client != "" ||
-			slices.ContainsFunc(reached.Purposes, func(purpose privacy.PurposeName) bool {
-				return p.Wants(&privacy.Event{Kind: privacy.EventConsentWithdrawn, Purpose: purpose})
-			})
-		if p.Listens() && received {
-			ids = append(ids, p.ID)
-		}
-	}
-	return ids
-}
-
-// Acknowledge notes that a processor has done what a request led to, and ends the request when it was the last. To say so twice is
-// no error.
-func (s *Service) Acknowledge(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, processor privacy.ProcessorID, by string) error {
-	r, err := s.store.RightsRequest(ctx, id)
-	if err != nil {
-		return err
-	}
-	return s.store.Write(ctx, func(tx *store.Tx) error {
-		at := s.vault.Instant()
-		first, err := tx.Acknowledge(ctx, r.Subject, id, processor, by, at)
-		if err != nil || !first {
-			return err
-		}
-		batch, err := s.entries(caller, &r, at, audit.ActionRequestAcknowledge)
-		if err != nil {
-			return err
-		}
-		if err := tx.AppendAudit(ctx, batch); err != nil {
-			return err
-		}
-		return tx.Enqueue(ctx, CarryArgs{Requests: []Ref{{r.Subject, id}}})
 	})
 }
 

@@ -33,7 +33,7 @@ type Export = store.Export
 func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 	made, err := s.vault.MakeExport(ctx, r)
 	if privacy.KindOf(err) == privacy.KindNotFound && err != nil {
-		return s.done(ctx, r) // they were erased meanwhile, and nothing of them is left to be told
+		return s.close(ctx, r.ID) // they were erased meanwhile, and nothing of them is left to be told
 	}
 	if err != nil {
 		return err

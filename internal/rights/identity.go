@@ -51,7 +51,7 @@ func (s *Service) sendCode(ctx context.Context, w *store.Writes, r *store.Rights
 		return err
 	}
 	if known && sent < codesADay {
-		if _, err := s.vault.QueueCode(ctx, w, r.Subject, r.ID, code, at, expires); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
+		if _, err := s.vault.QueueCode(ctx, w, r.Subject, r.ID, code, at, expires); err != nil {
 			return err
 		}
 	}
@@ -145,6 +145,10 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 	if err != nil {
 		return cmp.Or(notFoundAs(err, errProof), err)
 	}
+	handling, err := s.vault.Handling(ctx)
+	if err != nil {
+		return err
+	}
 	return s.store.Write(ctx, func(tx *store.Tx) error {
 		subject, err := tx.LockSubject(ctx, r.Subject)
 		if err != nil {
@@ -171,6 +175,10 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 			return err
 		}
 		actions := []audit.Action{audit.ActionRequestIdentify}
+		second := by == privacy.IdentifiedByCode && handling.NeedsSecondLook(r.Type)
+		if second {
+			r.State, found = privacy.RequestVerifying, false
+		}
 		if found {
 			r.JoinedTo, r.State, r.ClosedAt = open.ID, privacy.RequestCompleted, at
 			actions = append(actions, audit.ActionRequestJoin)
@@ -182,7 +190,7 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		if err != nil {
 			return err
 		}
-		if err := tx.AppendAudit(ctx, batch); err != nil || found {
+		if err := tx.AppendAudit(ctx, batch); err != nil || found || second {
 			return err
 		}
 		return s.begin(ctx, tx, caller, subject, r, at)

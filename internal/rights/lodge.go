@@ -126,12 +126,6 @@ func atOnce(kind privacy.RequestType) bool {
 func (s *Service) check(asked *Asked) (scope string, err error) {
 	d := &asked.Details
 	switch {
-	case !asked.Type.Valid():
-		return "", privacy.Invalid("unknown_request_type", "the type is "+strings.Join(typeNames(), ", "))
-	case d.Purpose != "" && asked.Type != privacy.RequestObjection:
-		return "", privacy.Invalid("purpose_not_asked_for", "only an objection is to a purpose; leave it out")
-	case d.Purpose != "" && !d.Purpose.Valid():
-		return "", privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
 	case len(d.Attributes) > 0 && asked.Type != privacy.RequestRectification:
 		return "", privacy.Invalid("attributes_not_asked_for", "only a rectification brings attributes; leave them out")
 	case len(d.Attributes) == 0 && d.Text == "" && asked.Type == privacy.RequestRectification:
@@ -140,10 +134,23 @@ func (s *Service) check(asked *Asked) (scope string, err error) {
 	if err := s.checkRectified(d); err != nil {
 		return "", err
 	}
-	if d.Purpose != "" {
-		return string(d.Purpose), nil
+	return s.checkScope(asked)
+}
+
+// checkScope refuses types and purposes that there are not, and gives the scope of the request.
+func (s *Service) checkScope(asked *Asked) (scope string, err error) {
+	purpose := asked.Details.Purpose
+	switch {
+	case !asked.Type.Valid():
+		return "", privacy.Invalid("unknown_request_type", "the type is "+strings.Join(typeNames(), ", "))
+	case purpose == "":
+		return everything, nil
+	case asked.Type != privacy.RequestObjection:
+		return "", privacy.Invalid("purpose_not_asked_for", "only an objection is to a purpose; leave it out")
+	case !purpose.Valid():
+		return "", privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
 	}
-	return everything, nil
+	return string(purpose), nil
 }
 
 func typeNames() []string {
@@ -229,8 +236,8 @@ func (l *lodging) write(ctx context.Context) error {
 		return err
 	}
 	if l.request.State == privacy.RequestVerifying {
-		if err := l.service.sendCode(ctx, w, &l.request, l.known, l.at); err != nil {
-			return err
+		if err := l.service.sendCode(ctx, w, &l.request, l.known, l.at); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
+			return err // while the keyring is away there is no code; an agent can vouch
 		}
 	}
 	batch, err := l.service.entries(l.caller, &l.request, l.at, action)

@@ -43,11 +43,11 @@ func (s *Service) Request(ctx context.Context, id privacy.RightsRequestID) (Requ
 		r.State, r.DueAt, r.LegalDueOn, r.ClosedAt, r.Ground, at = joined.State, joined.DueAt, joined.LegalDueOn, joined.ClosedAt, joined.Ground, joined.ID
 	}
 	request := Request{RightsRequest: r}
-	if r.Type != privacy.RequestErasure || r.State == privacy.RequestVerifying {
+	if r.State == privacy.RequestVerifying {
 		return request, nil
 	}
-	if request.Recipients, err = s.store.Recipients(ctx, r.Subject, at); err != nil {
-		return Request{}, err
+	if request.Recipients, err = s.told(ctx, r.Subject, at); err != nil || r.Type != privacy.RequestErasure {
+		return request, err
 	}
 	holds, err := s.store.Holds(ctx, r.Subject)
 	if err != nil {
@@ -65,6 +65,9 @@ func (s *Service) Request(ctx context.Context, id privacy.RightsRequestID) (Requ
 
 // Filter selects requests.
 type Filter = store.RightsFilter
+
+// Recipient is a processor that was told of what a request led to.
+type Recipient = store.Recipient
 
 // Hold is a legal hold.
 type Hold = store.LegalHold

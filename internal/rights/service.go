@@ -45,6 +45,7 @@ func New(c Config) (*Service, error) {
 // AddWorkers adds the jobs of the service to those of the process.
 func (s *Service) AddWorkers(workers *river.Workers) {
 	river.AddWorker(workers, &carryWorker{service: s})
+	river.AddWorker(workers, &codeWorker{service: s})
 }
 
 // CarryArgs names requests that are to be carried out together.

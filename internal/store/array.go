@@ -50,3 +50,12 @@ func (a *attributeItem) Int64Value() (pgtype.Int8, error) {
 func oneDimension(length int) []pgtype.ArrayDimension {
 	return []pgtype.ArrayDimension{{Length: int32(length), LowerBound: 1}} //nolint:gosec // bounded by the callers
 }
+
+// uuids is a list of ids as pgx knows them, for statements that are not in a hurry.
+func uuids[T ~[16]byte](ids []T) [][16]byte {
+	list := make([][16]byte, len(ids))
+	for i, id := range ids {
+		list[i] = id
+	}
+	return list
+}

@@ -31,7 +31,7 @@ const dueDeliveries = `d.state = 'pending' AND d.next_at <= $2 AND NOT EXISTS (
 // logged or this sees that it rests.
 func (t *Tx) wake(ctx context.Context, at time.Time, lateBy time.Duration) error {
 	rows, err := t.tx.Query(ctx, `SELECT d.processor_id FROM dispatch d JOIN processor p USING (processor_id)
-		WHERE p.active AND p.retired_at IS NULL ORDER BY d.processor_id FOR UPDATE OF d`)
+		WHERE p.active AND p.retired_at IS NULL AND p.url <> '' ORDER BY d.processor_id FOR UPDATE OF d`)
 	if err != nil {
 		return wrap(err, "look for work")
 	}

@@ -84,11 +84,18 @@ func (l *Lane) Advance(ctx context.Context, p *Processor, limit int, at time.Tim
 			return err
 		}
 		passed = len(events)
+		noted, err := notedFor(ctx, tx, events, l.id)
+		if err != nil {
+			return err
+		}
 		var indexes []int64
-		var subjects [][16]byte
+		var subjects, erased [][16]byte
 		for i := range events {
-			if p.Wants(&events[i].Event) {
+			if noted[events[i].ID] || p.Wants(&events[i].Event) {
 				indexes, subjects = append(indexes, events[i].Index), append(subjects, [16]byte(events[i].Subject))
+			}
+			if events[i].Kind == privacy.EventSubjectErased {
+				erased = append(erased, [16]byte(events[i].Subject))
 			}
 		}
 		if _, err := tx.Exec(ctx, `
@@ -99,10 +106,23 @@ func (l *Lane) Advance(ctx context.Context, p *Processor, limit int, at time.Tim
 			WHERE delivery.state <> 'pending'`, [16]byte(l.id), indexes, subjects, at); err != nil {
 			return wrap(err, "note deliveries")
 		}
+		if err := dropNews(ctx, tx, l.id, erased, at); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, `UPDATE dispatch SET cursor = $2 WHERE processor_id = $1`, [16]byte(l.id), events[len(events)-1].Index)
 		return wrap(err, "move a processor's cursor")
 	})
 	return passed, err
+}
+
+// dropNews gives up what was still to be told about subjects who are erased: it would only keep back that they are.
+func dropNews(ctx context.Context, tx pgx.Tx, processor privacy.ProcessorID, erased [][16]byte, at time.Time) error {
+	if len(erased) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `UPDATE delivery d SET state = 'dropped', updated_at = $3 FROM change_log c
+		WHERE d.processor_id = $1 AND d.subject_id = ANY($2) AND d.state = 'pending' AND c.index = d.index AND c.kind NOT LIKE 'subject.%'`, [16]byte(processor), erased, at)
+	return wrap(err, "drop what is no news any more")
 }
 
 // Due is an event that is to be told now.

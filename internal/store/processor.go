@@ -35,15 +35,28 @@ type Processor struct {
 // Listens reports whether the processor is to be told anything at all.
 func (p *Processor) Listens() bool { return p.Active && p.RetiredAt.IsZero() }
 
-// Wants reports whether an event is for the processor: of a kind that it asked for, and about a purpose that it is
-// registered for or none in particular.
+// Called reports whether events are posted to the processor; one without a URL asks for them itself.
+func (p *Processor) Called() bool { return p.Listens() && p.URL != "" }
+
+// Wants reports whether an event is news for the processor: of a kind that it asked for, and about a purpose that it is
+// registered for or none in particular. What follows from a request of a subject is no news, but an order: it goes to those who
+// were noted for it ([Writes.NoteRecipient]).
 func (p *Processor) Wants(e *privacy.Event) bool {
-	if !e.Kind.Valid() || len(p.Kinds) > 0 && !slices.Contains(p.Kinds, e.Kind) {
+	named := slices.Contains(p.Kinds, e.Kind)
+	switch {
+	case !e.Kind.Valid(), e.Kind.FollowsRequest():
 		return false
+	case e.Kind.ForOfficer():
+		return named
 	}
-	return e.Purpose == "" || slices.ContainsFunc(p.Purposes, func(scope privacy.ObjectionScope) bool {
+	return (named || len(p.Kinds) == 0) && (e.Purpose == "" || p.Serves(e.Purpose))
+}
+
+// Serves reports whether the processor works for a purpose, or for one of a family of them.
+func (p *Processor) Serves(purpose privacy.PurposeName) bool {
+	return slices.ContainsFunc(p.Purposes, func(scope privacy.ObjectionScope) bool {
 		// An objection may be to a whole family, of which the processor serves one.
-		return scope.Covers(e.Purpose) || privacy.ObjectionScope(e.Purpose).Covers(privacy.PurposeName(scope))
+		return scope.Covers(purpose) || privacy.ObjectionScope(purpose).Covers(privacy.PurposeName(scope))
 	})
 }
 

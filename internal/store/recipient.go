@@ -16,7 +16,16 @@ type Recipient struct {
 	ToldAt         time.Time
 	AcknowledgedAt time.Time // zero: not yet
 	AcknowledgedBy string    // how: "callback", "poll" or "officer"
-	EscalatedAt    time.Time
+	EscalatedAt    time.Time // an officer was told that it does not confirm; zero: no need yet
+	Telling        Telling
+}
+
+// Telling is how far the telling has come. It is zero for a processor that asks for its events itself.
+type Telling struct {
+	State    DeliveryState
+	Attempts int
+	TriedAt  time.Time // last
+	Problem  string    // of the last attempt
 }
 
 // Reached is what leads from a subject to the processors that know of them.
@@ -53,16 +62,6 @@ func (s *Store) Reached(ctx context.Context, subjects []privacy.SubjectID) (map[
 	return found, nil
 }
 
-// NoteRecipients notes processors that have to be told of what requests led to, as pairs. Noting them again changes nothing.
-func (w *Writes) NoteRecipients(erasures []Erasure, processors []privacy.ProcessorID, at time.Time) {
-	if len(erasures) == 0 {
-		return
-	}
-	w.queue(`INSERT INTO rights_recipient (subject_id, request_id, processor_id, told_at) SELECT r.subject_id, r.request_id, r.processor_id, $4
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS r (subject_id, request_id, processor_id) ON CONFLICT DO NOTHING`,
-		erasedSubjects(erasures), erasureRequests(erasures), column(processors, func(p *privacy.ProcessorID) [16]byte { return *p }), at)
-}
-
 const selectRecipients = `SELECT r.subject_id, r.processor_id, coalesce(p.name, ''), r.told_at, r.acknowledged_at, coalesce(r.acknowledged_by, ''), r.escalated_at
 	FROM rights_recipient r LEFT JOIN processor p ON p.processor_id = r.processor_id WHERE `
 
@@ -94,9 +93,16 @@ func (s *Store) recipients(ctx context.Context, where string, args ...any) (map[
 	return found, wrap(err, "read who has to be told")
 }
 
-// Acknowledge notes that a processor has done what it was told. First is false when that was known, and left as it is.
-func (t *Tx) Acknowledge(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID, processor privacy.ProcessorID, by string, at time.Time) (first bool, err error) {
-	tag, err := t.tx.Exec(ctx, `UPDATE rights_recipient SET acknowledged_at = $4, acknowledged_by = $5
-		WHERE subject_id = $1 AND request_id = $2 AND processor_id = $3 AND acknowledged_at IS NULL`, [16]byte(id), [16]byte(request), [16]byte(processor), at, by)
-	return tag.RowsAffected() == 1, wrap(err, "note an acknowledgement")
+// Tellings reads how far the telling of what a request led to has come.
+func (s *Store) Tellings(ctx context.Context, request privacy.RightsRequestID, processors []privacy.ProcessorID) (map[privacy.ProcessorID]Telling, error) {
+	rows, err := s.pool.Query(ctx, `SELECT d.processor_id, d.state, d.attempts, d.updated_at, d.problem FROM change_log c JOIN delivery d ON d.index = c.index
+		WHERE c.change_id = $1 AND d.processor_id = ANY($2)`, [16]byte(request), uuids(processors))
+	if err != nil {
+		return nil, wrap(err, "read what was told")
+	}
+	tellings := make(map[privacy.ProcessorID]Telling)
+	var id privacy.ProcessorID
+	var t Telling
+	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &t.State, &t.Attempts, &t.TriedAt, &t.Problem}, func() error { tellings[id] = t; return nil })
+	return tellings, wrap(err, "read what was told")
 }

@@ -1,0 +1,149 @@
+package rights
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/policy"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// attended is how many requests one step looks at in one go, and owingMost how many processors that do not confirm; what is left is for the
+// next.
+const (
+	attended  = 1000
+	owingMost = 100_000
+)
+
+// Attend does what is due by now: it lets requests expire of which nobody has shown that the subject asks, reminds officers of those that
+// are due soon, tells processors again that do not confirm, and tells officers of them. Every node may call it as often as it likes: what was
+// done is noted on the row that it is about.
+func (s *Service) Attend(ctx context.Context) error {
+	handling, err := s.vault.Handling(ctx)
+	if err != nil {
+		return err
+	}
+	at := s.vault.Instant()
+	return errors.Join(s.expire(ctx, &handling, at), s.remind(ctx, &handling, at), s.escalate(ctx, &handling, at), s.tellAgain(ctx, &handling, at))
+}
+
+// ago gives the time that lies a span of days before another.
+func ago(span privacy.Span, at time.Time) time.Time { return at.AddDate(0, 0, -span.Count) }
+
+func (s *Service) expire(ctx context.Context, handling *policy.Handling, at time.Time) error {
+	late, err := s.store.Unidentified(ctx, ago(handling.VerifyWithin, at), attended)
+	if err != nil {
+		return err
+	}
+	for _, id := range late {
+		_, err := s.change(ctx, custody.System(), id, audit.ActionRequestExpire, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+			if r.State != privacy.RequestVerifying || r.Identified != privacy.NotIdentified {
+				return errMovedOn
+			}
+			r.State, r.ClosedAt = privacy.RequestExpired, at
+			w := &store.Writes{}
+			w.ForgetAsked(r.Subject, r.ID)
+			return tx.Send(ctx, w)
+		})
+		if unlessMovedOn(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remind tells officers once for each of the times before a deadline, the nearest first: who is late gets one reminder, not all of them.
+func (s *Service) remind(ctx context.Context, handling *policy.Handling, at time.Time) error {
+	for _, days := range slices.Sorted(slices.Values(handling.RemindDaysBefore)) {
+		before := time.Duration(days) * 24 * time.Hour
+		soon, err := s.store.DueSoon(ctx, at, before, attended)
+		if err != nil {
+			return err
+		}
+		for _, id := range soon {
+			if err := s.remindOf(ctx, id, before); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) remindOf(ctx context.Context, id privacy.RightsRequestID, before time.Duration) error {
+	_, err := s.change(ctx, custody.System(), id, audit.ActionRequestRemind, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+		if near := r.DueAt.Add(-before); at.Before(near) || !r.RemindedAt.Before(near) {
+			return errMovedOn // another node has reminded, or it was extended
+		}
+		r.RemindedAt = at
+		due := r.DueAt.UTC()
+		return s.tellOfficer(ctx, tx, privacy.EventRequestDueSoon, at, privacy.EventDetail{Request: r.ID.String(), DueAt: &due})
+	})
+	return unlessMovedOn(err)
+}
+
+// tellOfficer puts an event for officers into the outbox. It names the request, and not whose it is.
+func (s *Service) tellOfficer(ctx context.Context, tx *store.Tx, kind privacy.EventKind, at time.Time, detail privacy.EventDetail) error {
+	id, err := s.vault.NewID()
+	if err != nil {
+		return err
+	}
+	return tx.AppendChange(ctx, privacy.Event{ID: id, Kind: kind, At: at, Detail: detail})
+}
+
+func (s *Service) escalate(ctx context.Context, handling *policy.Handling, at time.Time) error {
+	owing, err := s.store.Owing(ctx, ago(handling.EscalateAfter, at), true, owingMost)
+	if err != nil {
+		return err
+	}
+	for _, o := range owing {
+		err := s.store.Write(ctx, func(tx *store.Tx) error {
+			first, err := tx.Escalate(ctx, o, at)
+			if err != nil || !first {
+				return err
+			}
+			batch, err := s.vault.Entered(at, audit.Draft{Action: audit.ActionRequestEscalate, Client: custody.System().Client, Subject: o.Subject, Object: custody.RequestObject(o.Request)})
+			if err != nil {
+				return err
+			}
+			if err := tx.AppendAudit(ctx, batch); err != nil {
+				return err
+			}
+			return s.tellOfficer(ctx, tx, privacy.EventRequestEscalated, at, privacy.EventDetail{Request: o.Request.String(), Processor: o.Processor.String()})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellAgain sends the same events again to processors that have accepted them, or were given up, and have confirmed nothing since. Those that
+// are still being tried need no help.
+func (s *Service) tellAgain(ctx context.Context, handling *policy.Handling, at time.Time) error {
+	quietSince := ago(handling.TellAgainAfter, at)
+	owing, err := s.store.Owing(ctx, quietSince, false, owingMost)
+	if err != nil {
+		return err
+	}
+	requests := make(map[privacy.ProcessorID][]privacy.RightsRequestID)
+	for _, o := range owing {
+		requests[o.Processor] = append(requests[o.Processor], o.Request)
+	}
+	for processor, unconfirmed := range requests {
+		err := s.store.Write(ctx, func(tx *store.Tx) error {
+			if again, err := tx.TellAgain(ctx, processor, unconfirmed, quietSince, at); err != nil || !again {
+				return err
+			}
+			return tx.WakeProcessor(ctx, processor, at)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

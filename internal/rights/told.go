@@ -1,0 +1,134 @@
+package rights
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// This file is about processors that have to be told of what a request led to (GDPR Art. 17(2), 19; CCPA 1798.105(c)): who they are, and how
+// the request waits for them. They know a subject by the pseudonym that every disclosure and every event gives, and
+// are told under it.
+
+// recipients finds the processors that have received something of each subject: what was disclosed to their application, or events
+// about a purpose that they work for. One that rests is told when it is active again; of one that is retired there is nobody left to tell.
+func (s *Service) recipients(ctx context.Context, subjects ...privacy.SubjectID) (map[privacy.SubjectID][]privacy.ProcessorID, error) {
+	processors, err := s.store.Processors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	processors = slices.DeleteFunc(processors, func(p store.Processor) bool { return !p.RetiredAt.IsZero() })
+	if len(processors) == 0 {
+		return nil, nil
+	}
+	reached, err := s.store.Reached(ctx, subjects)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[privacy.SubjectID][]privacy.ProcessorID)
+	for _, subject := range subjects {
+		for i := range processors {
+			if hasReceived(&processors[i], reached[subject]) {
+				found[subject] = append(found[subject], processors[i].ID)
+			}
+		}
+	}
+	return found, nil
+}
+
+func hasReceived(p *store.Processor, reached *store.Reached) bool {
+	return p.Client != "" && slices.Contains(reached.Clients, p.Client) || slices.ContainsFunc(reached.Purposes, p.Serves)
+}
+
+// inform notes the processors that have to be told of what a request led to, and puts the event that tells them into the outbox, under the
+// request's name: there is one for each request.
+func inform(w *store.Writes, subject privacy.SubjectID, request privacy.RightsRequestID, kind privacy.EventKind, told []privacy.ProcessorID, at time.Time) {
+	for _, processor := range told {
+		w.NoteRecipient(subject, request, processor, at)
+	}
+	w.AppendChange(orderOf(kind, subject, request, at))
+}
+
+// orderOf makes the event of what a request led to.
+func orderOf(kind privacy.EventKind, subject privacy.SubjectID, request privacy.RightsRequestID, at time.Time) privacy.Event {
+	return privacy.Event{ID: request, Kind: kind, At: at, Subject: subject, Detail: privacy.EventDetail{Request: request.String()}}
+}
+
+// told lists the processors that were told of what a request led to, and how far the telling of each has come.
+func (s *Service) told(ctx context.Context, subject privacy.SubjectID, request privacy.RightsRequestID) ([]store.Recipient, error) {
+	recipients, err := s.store.Recipients(ctx, subject, request)
+	if err != nil || len(recipients) == 0 {
+		return nil, err
+	}
+	processors := make([]privacy.ProcessorID, len(recipients))
+	for i := range recipients {
+		processors[i] = recipients[i].Processor
+	}
+	tellings, err := s.store.Tellings(ctx, request, processors)
+	for i := range recipients {
+		recipients[i].Telling = tellings[recipients[i].Processor]
+	}
+	return recipients, err
+}
+
+// done ends a request that was carried out: at once, or where there are processors that have received the subject, once they have
+// confirmed it. Without a kind there is nothing that they must be told.
+func (s *Service) done(ctx context.Context, r *store.RightsRequest, kind privacy.EventKind) error {
+	var told []privacy.ProcessorID
+	if kind != "" {
+		recipients, err := s.recipients(ctx, r.Subject)
+		if err != nil {
+			return err
+		}
+		told = recipients[r.Subject]
+	}
+	if len(told) == 0 {
+		return s.close(ctx, r.ID)
+	}
+	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestTell, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+		if r.State != privacy.RequestInProgress {
+			return errMovedOn
+		}
+		w := &store.Writes{}
+		inform(w, r.Subject, r.ID, kind, told, at)
+		r.State = privacy.RequestAwaiting
+		return tx.Send(ctx, w)
+	})
+	return unlessMovedOn(err)
+}
+
+// settle closes a request that waits for processors, if all of them have confirmed.
+func (s *Service) settle(ctx context.Context, r *store.RightsRequest) error {
+	recipients, err := s.store.Recipients(ctx, r.Subject, r.ID)
+	if err != nil || !acknowledged(recipients) {
+		return err
+	}
+	return s.close(ctx, r.ID)
+}
+
+func (s *Service) close(ctx context.Context, id privacy.RightsRequestID) error {
+	_, err := s.change(ctx, custody.System(), id, audit.ActionRequestComplete, complete)
+	return unlessMovedOn(err)
+}
+
+// unlessMovedOn forgives what somebody else did meanwhile.
+func unlessMovedOn(err error) error {
+	if code := privacy.CodeOf(err); err != nil && (code == errClosed.Code || code == errMovedOn.Code) {
+		return nil
+	}
+	return err
+}
+
+func complete(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+	r.State, r.ClosedAt = privacy.RequestCompleted, at
+	return nil
+}
+
+func acknowledged(recipients []store.Recipient) bool {
+	return !slices.ContainsFunc(recipients, func(r store.Recipient) bool { return r.AcknowledgedAt.IsZero() })
+}

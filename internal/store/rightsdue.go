@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Unidentified lists the requests that came until a time and of which nobody has shown that the subject asks, the oldest first.
+func (s *Store) Unidentified(ctx context.Context, until time.Time, limit int) ([]privacy.RightsRequestID, error) {
+	return s.requestIDs(ctx, `SELECT request_id FROM rights_request WHERE state = 'verifying' AND received_at <= $1 AND identified_by = '' ORDER BY received_at LIMIT $2`, until, limit)
+}
+
+// DueSoon lists the open requests that are due before a time has passed and of which no officer was reminded since they came that near, the
+// most urgent first. Those that anybody may have made up, by a form, are not among them.
+func (s *Store) DueSoon(ctx context.Context, at time.Time, before time.Duration, limit int) ([]privacy.RightsRequestID, error) {
+	return s.requestIDs(ctx, `SELECT request_id FROM rights_request WHERE closed_at IS NULL AND due_at <= $1
+		AND (reminded_at IS NULL OR reminded_at < due_at - $2::interval) AND (lodged_by <> 'form' OR identified_by <> '') ORDER BY due_at LIMIT $3`, at.Add(before), before, limit)
+}
+
+func (s *Store) requestIDs(ctx context.Context, sql string, args ...any) ([]privacy.RightsRequestID, error) {
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, wrap(err, "look for requests")
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	ids := make([]privacy.RightsRequestID, len(list))
+	for i := range list {
+		ids[i] = list[i]
+	}
+	return ids, wrap(err, "look for requests")
+}
+
+// ForgetAsked deletes what a request has said in detail, and its code: it expires, and nobody knows whose words they were.
+func (w *Writes) ForgetAsked(subject privacy.SubjectID, id privacy.RightsRequestID) {
+	w.queue(`DELETE FROM rights_detail WHERE subject_id = $1 AND request_id = $2`, [16]byte(subject), [16]byte(id))
+	w.queue(`DELETE FROM rights_code WHERE subject_id = $1 AND request_id = $2`, [16]byte(subject), [16]byte(id))
+}
