@@ -8,7 +8,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
@@ -30,16 +29,9 @@ type ConsentProof struct {
 	source     proofpack.Source
 }
 
-const (
-	proofPage    = 500                   // records read at a time
-	proofWithin  = 5 * time.Second       // to wait for the checkpoint that covers the newest record
-	proofLooking = 50 * time.Millisecond // between two looks
-)
+const proofPage = 500 // records read at a time
 
-var (
-	errLedgerTooLong     = privacy.NewError(privacy.KindTooLarge, "ledger_too_long", "a proof pack holds 50,000 records at most")
-	errCheckpointPending = privacy.Unavailable(nil, "checkpoint_pending", "the newest record is not under a signed checkpoint yet; try again in a second")
-)
+var errLedgerTooLong = privacy.NewError(privacy.KindTooLarge, "ledger_too_long", "a proof pack holds 50,000 records at most")
 
 // ConsentProof prepares the proof pack of a subject's consents. KindUnavailable while the newest record waits for a checkpoint, or
 // the keyring is away.
@@ -93,29 +85,23 @@ func (p *ConsentProof) Write(ctx context.Context, w io.Writer) error {
 }
 
 // checkpointOver gives a checkpoint that covers the record of a hash; nil asks for any. The entries are there with
-// their records; the sequencer takes them into the log within a second.
+// their records, and are taken into the log now when the sequencer has not come to them yet.
 func (s *Service) checkpointOver(ctx context.Context, id privacy.SubjectID, head []byte) (store.Checkpoint, error) {
-	ctx, cancel := context.WithTimeout(ctx, proofWithin)
-	defer cancel()
-	ticker := time.NewTicker(proofLooking)
-	defer ticker.Stop()
-	for {
+	look := func() (store.Checkpoint, error) {
 		checkpoint, err := s.Checkpoint(ctx)
 		if err == nil && head != nil {
 			err = s.covers(ctx, checkpoint, id, head)
 		}
-		if err == nil || privacy.KindOf(err) != privacy.KindNotFound {
-			return checkpoint, err
-		}
-		if err := s.Sequence(ctx); err != nil {
-			return store.Checkpoint{}, err
-		}
-		select {
-		case <-ctx.Done():
-			return store.Checkpoint{}, errCheckpointPending
-		case <-ticker.C:
-		}
+		return checkpoint, err
 	}
+	checkpoint, err := look()
+	if privacy.KindOf(err) != privacy.KindNotFound {
+		return checkpoint, err
+	}
+	if err := s.sequenceForProof(ctx); err != nil {
+		return store.Checkpoint{}, err
+	}
+	return look()
 }
 
 // covers gives KindNotFound until a checkpoint covers a record.

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"time"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
@@ -33,7 +34,7 @@ func (s *Service) ProveInclusion(ctx context.Context, name audit.EntryName) (*In
 	if err != nil {
 		return nil, err
 	}
-	index, err := s.store.LeafIndex(ctx, name)
+	index, err := s.leafIndex(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +47,34 @@ func (s *Service) ProveInclusion(ctx context.Context, name audit.EntryName) (*In
 		return nil, err
 	}
 	return &Inclusion{Entry: entry, Index: index, LeafHash: entry.LeafHash(), Path: path, Size: checkpoint.Size, Note: checkpoint.Note}, nil
+}
+
+// leafIndex gives the place of an entry in the log, and takes what has been committed into it first when the entry is not there yet.
+func (s *Service) leafIndex(ctx context.Context, name audit.EntryName) (uint64, error) {
+	index, err := s.store.LeafIndex(ctx, name)
+	if privacy.KindOf(err) != privacy.KindNotFound {
+		return index, err
+	}
+	if err := s.sequenceForProof(ctx); err != nil {
+		return 0, err
+	}
+	return s.store.LeafIndex(ctx, name)
+}
+
+// proofWithin is how long a proof waits for the checkpoint that covers what it proves.
+const proofWithin = 5 * time.Second
+
+var errCheckpointPending = privacy.Unavailable(nil, "checkpoint_pending", "what is to be proven is not under a signed checkpoint yet; try again in a second")
+
+// sequenceForProof takes what has been committed into the log, for whoever is to prove it.
+func (s *Service) sequenceForProof(ctx context.Context) error {
+	within, cancel := context.WithTimeout(ctx, proofWithin)
+	defer cancel()
+	err := s.SequenceNow(within)
+	if within.Err() != nil {
+		return errCheckpointPending
+	}
+	return err
 }
 
 // ProveInclusions makes the proofs for several entries, all to one checkpoint: the newest.
