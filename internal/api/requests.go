@@ -196,7 +196,7 @@ func (a *API) requestRoutes() {
 			return requestAnswer(a.rights.Reject(ctx, caller, id, i.Body.Ground))
 		}))
 	registerOpen(a, huma.Operation{OperationID: "requests-complete", Method: http.MethodPost, Path: "/v1/requests/{id}/complete", Tags: tags,
-		Summary: "Close a request that was answered", Description: "What the vault carries out itself, an erasure above all, it also closes itself.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
+		Summary: "Close a request that was answered", Description: "Of a rectification it writes the values that were asked for, which then go to whoever has received the old ones. What the vault carries out itself, an erasure above all, it also closes itself.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		onRequest(a, "requests-complete", func(i *completeInput) string { return i.ID }, func(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, _ *completeInput) (*requestOutput, error) {
 			return requestAnswer(a.rights.Complete(ctx, caller, id))
 		}))
@@ -209,6 +209,7 @@ func (a *API) requestRoutes() {
 			return output, err
 		}))
 	a.requestBatchRoute(tags)
+	a.requestDetailRoutes(tags)
 	a.ownRequestRoutes(tags)
 }
 

@@ -6,9 +6,11 @@ const (
 	ActionRequestJoin        Action = "request.join" // to one that is open
 	ActionRequestIdentify    Action = "request.identify"
 	ActionRequestRefuseProof Action = "request.identify.refuse" // of a wrong code
+	ActionRequestRead        Action = "request.read"            // what it says in detail
 	ActionRequestExtend      Action = "request.extend"
 	ActionRequestReject      Action = "request.reject"
 	ActionRequestComplete    Action = "request.complete"
+	ActionRequestRectify     Action = "request.rectify" // the values it asks for are written
 	ActionRequestExpire      Action = "request.expire"
 	ActionRequestTell        Action = "request.tell"        // it is carried out, and waits for processors
 	ActionRequestAcknowledge Action = "request.acknowledge" // by a processor

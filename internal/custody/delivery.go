@@ -227,9 +227,9 @@ func (r *round) tell(ctx context.Context, due *store.Due) (store.Attempt, error)
 	if !due.Kind.FollowsRequest() && !r.processor.Wants(&due.Event) { // not any more
 		return store.Attempt{Index: due.Index, State: store.DeliveryDropped}, nil
 	}
-	body, err := json.Marshal(messageOf(&due.Logged))
+	body, err := r.body(ctx, &due.Logged)
 	if err != nil {
-		return store.Attempt{}, privacy.Internal(err, "encode an event")
+		return store.Attempt{}, err
 	}
 	answer, err := s.events.Sender.Post(ctx, r.processor.URL, webhook.Sign(formatID(due.ID), s.now(), body, r.secrets...), body)
 	if err != nil {
@@ -255,6 +255,20 @@ func (r *round) tell(ctx context.Context, due *store.Due) (store.Attempt, error)
 		r.mu.Unlock()
 	}
 	return attempt, nil
+}
+
+// body writes what the processor is told. What was put right of somebody is disclosed to it here.
+func (r *round) body(ctx context.Context, e *store.Logged) (body []byte, err error) {
+	message := messageOf(e)
+	if e.Kind == privacy.EventSubjectRectified {
+		if message.Data.Rectified, err = r.service.rectifiedFor(ctx, r.processor.Client, &e.Event); err != nil {
+			return nil, err
+		}
+	}
+	if body, err = json.Marshal(message); err != nil {
+		return nil, privacy.Internal(nil, "encode an event")
+	}
+	return body, nil
 }
 
 // settle writes attempts down, together with those that others bring meanwhile. It goes through although the process

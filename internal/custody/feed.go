@@ -25,6 +25,7 @@ type MessageData struct {
 	Subject  string              `json:"subject,omitempty"`
 	Purpose  privacy.PurposeName `json:"purpose,omitempty"`
 	privacy.EventDetail
+	Rectified []Rectified `json:"rectified,omitempty"` // in a call to a processor, never in the feed
 }
 
 func messageOf(e *store.Logged) Message {

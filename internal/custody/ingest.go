@@ -20,6 +20,7 @@ type Profile struct {
 	Source      string
 	CollectedAt time.Time // zero: now
 
+	object   string             // what a change of it is part of, for the record; "" for nothing
 	revision privacy.RevisionID // which says whether the regime may stand; "" when none is stated
 }
 

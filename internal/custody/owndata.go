@@ -517,18 +517,9 @@ func (d *ownData) request(r *store.RightsRequest) (export.Request, error) {
 		closed := r.ClosedAt.UTC()
 		row.ClosedAt = &closed
 	}
-	sealed, err := d.service.store.RightsDetails(d.ctx, r.Subject, r.ID)
-	if err != nil {
-		return row, err
-	}
-	for _, detail := range sealed {
-		err := d.service.OpenDetail(d.ctx, &d.subject.Subject, r.ID, detail, func(content []byte) error {
-			row.Details = append(row.Details, slices.Clone(content))
-			return nil
-		})
-		if err != nil {
-			return row, err
-		}
-	}
-	return row, nil
+	err := d.service.OpenDetails(d.ctx, r.Subject, r.ID, func(content []byte) error {
+		row.Details = append(row.Details, slices.Clone(content))
+		return nil
+	})
+	return row, err
 }

@@ -41,3 +41,21 @@ func (s *Service) OpenDetail(ctx context.Context, subject *store.Subject, reques
 		return lend([]byte(text[len(name):]))
 	})
 }
+
+// OpenDetails lends all that a request of a subject says in detail, in the order in which it was said.
+func (s *Service) OpenDetails(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID, lend func(content []byte) error) error {
+	subject, err := s.store.HeldSubject(ctx, id)
+	if err != nil {
+		return err
+	}
+	details, err := s.store.RightsDetails(ctx, id, request)
+	if err != nil {
+		return err
+	}
+	for _, detail := range details {
+		if err := s.OpenDetail(ctx, &subject.Subject, request, detail, lend); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -71,7 +71,7 @@ func (s *Service) updateInside(ctx context.Context, tx *store.Tx, caller Caller,
 	if err := s.writeFacets(ctx, tx, key, id, fields, &profile, at); err != nil {
 		return nil, err
 	}
-	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionAttributesUpdate, Client: caller.Client, RequestID: caller.Request, Subject: id, Attributes: changedNames(fields, regime)}})
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionAttributesUpdate, Client: caller.Client, RequestID: caller.Request, Subject: id, Object: profile.object, Attributes: changedNames(fields, regime)}})
 	if err != nil {
 		return nil, err
 	}

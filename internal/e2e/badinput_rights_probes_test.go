@@ -19,6 +19,7 @@ func rightsProbes(id string) map[string][]probe {
 		"requests-extend":      {{"POST", request + "/extend", `{"reason":"complexity"}`}},
 		"requests-reject":      {{"POST", request + "/reject", `{"ground":"x"}`}},
 		"requests-complete":    {{"POST", request + "/complete", "{}"}},
+		"requests-details":     {{"GET", request + "/details", ""}},
 		"requests-export":      {{"GET", request + "/export", ""}, {"GET", "/v1/requests/x/export", ""}},
 		"requests-export-link": {{"POST", request + "/export/link", "{}"}},
 		"me-profile":           {{"GET", "/v1/me/profile", ""}},

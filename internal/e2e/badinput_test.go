@@ -221,7 +221,7 @@ func (v *vault) rows(t testing.TB) string {
 	defer conn.Close(t.Context()) //nolint:errcheck // read only
 	var counts string
 	err := conn.QueryRow(t.Context(), `SELECT concat_ws(' ', (SELECT count(*) FROM subject), (SELECT count(*) FROM identifier), (SELECT count(*) FROM subject_identifier),
-		(SELECT count(*) FROM attribute_value), (SELECT sum(version) FROM subject), (SELECT count(*) FROM consent_record), (SELECT count(*) FROM consent_state), (SELECT count(*) FROM audit_trail WHERE action NOT IN ('subject.lookup', 'decision.explain')), (SELECT count(*) FROM idempotency))`).Scan(&counts)
+		(SELECT count(*) FROM attribute_value), (SELECT sum(version) FROM subject), (SELECT count(*) FROM consent_record), (SELECT count(*) FROM consent_state), (SELECT count(*) FROM audit_trail WHERE action NOT IN ('subject.lookup', 'decision.explain', 'profile.read', 'request.read')), (SELECT count(*) FROM idempotency))`).Scan(&counts)
 	if err != nil {
 		t.Fatal(err)
 	}

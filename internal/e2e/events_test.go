@@ -47,6 +47,7 @@ type receiver struct {
 	t        testing.TB
 	url      string
 	id       string // the processor's
+	client   string // as which it asks for data; "" when it does not
 	verifier *standardwebhooks.Webhook
 	ahead    bool // of the system's clock: the vault has another, so the timestamp says nothing
 	schema   *jsonschema.Schema
@@ -61,7 +62,14 @@ type receiver struct {
 // receive starts a receiver and registers it for purposes.
 func (v *vault) receive(answer func(call) int, purposes ...string) *receiver {
 	v.t.Helper()
+	return v.receiveAs("", answer, purposes...)
+}
+
+// receiveAs is receive for a processor that asks for data as a client.
+func (v *vault) receiveAs(client string, answer func(call) int, purposes ...string) *receiver {
+	v.t.Helper()
 	r := newReceiver(v.t, answer)
+	r.client = client
 	server := httptest.NewServer(r)
 	v.t.Cleanup(server.Close)
 	r.url = server.URL + "/hook"
@@ -95,7 +103,7 @@ func (r *receiver) register(v *vault, purposes ...string) {
 	v.get("/v1/events?wait=30", v.token("officer", privacy.RoleOfficer)) // the policy's publication is in the log, and past
 	var saved struct{ ID, Secret string }
 	v.post("/v1/processors", v.token("officer", privacy.RoleOfficer), object{"name": "Mail House", "contact": "privacy desk", "url": r.url, "purposes": purposes,
-		"country": "DE", "agreement": "DPA-1"}, http.StatusCreated).into(r.t, &saved)
+		"country": "DE", "agreement": "DPA-1", "client": r.client}, http.StatusCreated).into(r.t, &saved)
 	verifier, err := standardwebhooks.NewWebhook(saved.Secret)
 	if err != nil {
 		r.t.Fatal(err)

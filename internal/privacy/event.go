@@ -84,6 +84,8 @@ type EventDetail struct {
 
 	DueAt     *time.Time `json:"due_at,omitempty"`    // of a request that is due soon
 	Processor string     `json:"processor,omitempty"` // the id of one that does not confirm
+
+	Attributes []AttributeName `json:"attributes,omitempty"` // whose values were put right
 }
 
 // ConsentEvent gives the kind of event that a consent's new status is; ok is false for one nobody is

@@ -33,6 +33,8 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 			failed = errors.Join(failed, s.giveCopy(ctx, r))
 		case r.State == privacy.RequestAwaiting:
 			failed = errors.Join(failed, s.settle(ctx, r))
+		case r.Type == privacy.RequestRectification:
+			failed = errors.Join(failed, s.rectify(ctx, r))
 		case r.Type == privacy.RequestWithdrawal:
 			failed = errors.Join(failed, s.withdrawAll(ctx, r))
 		case r.Type == privacy.RequestObjection:

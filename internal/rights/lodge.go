@@ -310,5 +310,5 @@ func (s *Service) begin(ctx context.Context, tx *store.Tx, caller custody.Caller
 	return nil
 }
 
-// carriedOut are the requests that are carried out without an officer.
-var carriedOut = []privacy.RequestType{privacy.RequestAccess, privacy.RequestPortability, privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}
+// carriedOut are the requests that are carried out without an officer, or a rectification once one has looked at it.
+var carriedOut = []privacy.RequestType{privacy.RequestAccess, privacy.RequestPortability, privacy.RequestRectification, privacy.RequestErasure, privacy.RequestRestriction, privacy.RequestObjection, privacy.RequestWithdrawal}

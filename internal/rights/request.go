@@ -2,7 +2,6 @@ package rights
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -93,7 +92,7 @@ func (s *Service) changeAnd(ctx context.Context, caller custody.Caller, id priva
 	if err != nil {
 		return Request{}, err
 	}
-	err = s.store.Write(ctx, func(tx *store.Tx) error {
+	err = s.vault.WriteOnce(ctx, custody.Once{}, nil, func(tx *store.Tx) error {
 		if _, err := tx.LockAnySubject(ctx, found.Subject); err != nil && privacy.KindOf(err) != privacy.KindNotFound {
 			return err
 		}
@@ -199,17 +198,27 @@ func (s *Service) begun(ctx context.Context, r *store.RightsRequest) (bool, erro
 	return len(erasures) > 0, err
 }
 
-// Complete closes a request that an officer has answered. What the vault carries out itself it also closes itself: approving an erasure
-// must not be able to stand in for it.
+// Complete closes a request that an officer has answered: of a rectification it writes the values that were asked for. What the vault
+// carries out itself it also closes itself: approving an erasure must not be able to stand in for it.
 func (s *Service) Complete(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID) (Request, error) {
-	return s.change(ctx, caller, id, audit.ActionRequestComplete, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
-		switch {
-		case r.State != privacy.RequestInProgress:
-			return errMovedOn
-		case slices.Contains(carriedOut, r.Type):
-			return privacy.Conflict("carried_out_by_vault", "the vault carries the request out and closes it once that is done")
-		}
-		r.State, r.ClosedAt = privacy.RequestCompleted, at
-		return nil
-	})
+	r, err := s.store.RightsRequest(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	switch {
+	case r.State.Closed():
+		return Request{}, errClosed
+	case r.State != privacy.RequestInProgress:
+		return Request{}, errMovedOn
+	case r.Type != privacy.RequestRectification:
+		return Request{}, privacy.Conflict("carried_out_by_vault", "the vault carries the request out and closes it once that is done")
+	}
+	fields, err := s.rightValues(ctx, &r)
+	if err != nil {
+		return Request{}, err
+	}
+	if len(fields) > 0 {
+		return s.putRight(ctx, caller, id, fields)
+	}
+	return s.change(ctx, caller, id, audit.ActionRequestComplete, complete) // it was put right by other means
 }

@@ -47,11 +47,11 @@ func hasReceived(p *store.Processor, reached *store.Reached) bool {
 
 // inform notes the processors that have to be told of what a request led to, and puts the event that tells them into the outbox, under the
 // request's name: there is one for each request.
-func inform(w *store.Writes, subject privacy.SubjectID, request privacy.RightsRequestID, kind privacy.EventKind, told []privacy.ProcessorID, at time.Time) {
+func inform(w *store.Writes, event privacy.Event, told []privacy.ProcessorID) {
 	for _, processor := range told {
-		w.NoteRecipient(subject, request, processor, at)
+		w.NoteRecipient(event.Subject, event.ID, processor, event.At)
 	}
-	w.AppendChange(orderOf(kind, subject, request, at))
+	w.AppendChange(event)
 }
 
 // orderOf makes the event of what a request led to.
@@ -95,7 +95,7 @@ func (s *Service) done(ctx context.Context, r *store.RightsRequest, kind privacy
 			return errMovedOn
 		}
 		w := &store.Writes{}
-		inform(w, r.Subject, r.ID, kind, told, at)
+		inform(w, orderOf(kind, r.Subject, r.ID, at), told)
 		r.State = privacy.RequestAwaiting
 		return tx.Send(ctx, w)
 	})
