@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,14 +14,16 @@ import (
 )
 
 // ledgerGroups puts on the ledgers what concurrent callers have to record: their receipts signed in one call of the keyring, and
-// their records written in one transaction, because to sign and to commit costs more than a record. A free
-// worker takes whatever is waiting, so nobody waits for company, and the groups grow with the load by themselves.
+// their records written in one transaction, because to sign and to commit costs more than a record. Whoever signs takes
+// whatever is waiting, and whoever writes takes whatever is signed: one group is signed while another is written, nobody waits for
+// company, and the groups grow with the load by themselves. Two who write at a time would be in each other's way.
 //
 // Callers in a group do not share their fate. What cannot be written beside others, because somebody else holds the
 // subject, the keyring is to be asked, or something in the group fails, is written alone, by its caller.
 type ledgerGroups struct {
 	service *Service
 	waiting chan *waitingRecord
+	signed  chan []*waitingRecord
 	workers sync.WaitGroup
 
 	mu      sync.RWMutex // guards closed and the growing of callers
@@ -34,17 +37,16 @@ type waitingRecord struct {
 }
 
 const (
-	groupWorkers = 2                // one group is written while the next gathers
-	groupRecords = 64               // in a transaction
+	groupRecords = 64               // in a call of the keyring, and about as many in a transaction
+	groupsSigned = 4                // that may wait to be written
 	groupWithin  = 10 * time.Second // of one group, after which its callers are told to try again
 	gatherTurns  = 2                // how often others may run before a group is closed
 )
 
 func newLedgerGroups(s *Service) *ledgerGroups {
-	g := &ledgerGroups{service: s, waiting: make(chan *waitingRecord)}
-	for range groupWorkers {
-		g.workers.Go(g.work)
-	}
+	g := &ledgerGroups{service: s, waiting: make(chan *waitingRecord), signed: make(chan []*waitingRecord, groupsSigned)}
+	g.workers.Go(g.signGroups)
+	g.workers.Go(g.writeGroups)
 	return g
 }
 
@@ -96,35 +98,32 @@ func (g *ledgerGroups) enter() bool {
 	return true
 }
 
-func (g *ledgerGroups) work() {
+// A group has a context of its own: it serves many, and must not fail them all because one has left.
+func forAGroup() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), groupWithin)
+}
+
+func (g *ledgerGroups) signGroups() {
+	defer close(g.signed)
 	for first := range g.waiting {
-		group := g.gather(first)
-		// A context of its own: the group serves many, and must not fail them all because one has left.
-		ctx, cancel := context.WithTimeout(context.Background(), groupWithin)
-		answers := g.writeGroup(ctx, g.sign(ctx, group))
-		cancel()
-		for r, err := range answers {
-			r.done <- err
+		ctx, cancel := forAGroup()
+		if group := g.sign(ctx, g.gather(first)); len(group) > 0 {
+			g.signed <- group
 		}
+		cancel()
 	}
 }
 
-// gather takes what is waiting. A second record of a subject waits for the first one like any other writer.
+// gather takes what is waiting.
 func (g *ledgerGroups) gather(first *waitingRecord) []*waitingRecord {
 	group, turns := []*waitingRecord{first}, 0
-	subjects := map[privacy.SubjectID]bool{first.id: true}
 	for len(group) < groupRecords {
 		select {
 		case r, open := <-g.waiting:
-			switch {
-			case !open:
+			if !open {
 				return group
-			case subjects[r.id]:
-				r.done <- errAlone
-			default:
-				subjects[r.id] = true
-				group = append(group, r)
 			}
+			group = append(group, r)
 		default:
 			if turns == gatherTurns {
 				return group
@@ -134,6 +133,45 @@ func (g *ledgerGroups) gather(first *waitingRecord) []*waitingRecord {
 		}
 	}
 	return group
+}
+
+func (g *ledgerGroups) writeGroups() {
+	for group := range g.signed {
+		ctx, cancel := forAGroup()
+		for r, err := range g.writeGroup(ctx, onePerSubject(g.join(group))) {
+			r.done <- err
+		}
+		cancel()
+	}
+}
+
+// join adds to a group what else is signed already.
+func (g *ledgerGroups) join(group []*waitingRecord) []*waitingRecord {
+	for len(group) < groupRecords {
+		select {
+		case more, open := <-g.signed:
+			if !open {
+				return group
+			}
+			group = append(group, more...)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// onePerSubject leaves a second record of a subject to its caller: it waits for the first one like any other writer.
+func onePerSubject(group []*waitingRecord) []*waitingRecord {
+	seen := make(map[privacy.SubjectID]bool, len(group))
+	return slices.DeleteFunc(group, func(r *waitingRecord) bool {
+		if seen[r.id] {
+			r.done <- errAlone
+			return true
+		}
+		seen[r.id] = true
+		return false
+	})
 }
 
 // sign signs the receipts of a group, and answers those that cannot do without one. It gives the others.
@@ -197,11 +235,6 @@ func (g *ledgerGroups) writeGroup(ctx context.Context, group []*waitingRecord) m
 func (g *ledgerGroups) writeAlone(ctx context.Context, r *recording) error {
 	if r.moved {
 		return errNotYet
-	}
-	if !r.asked {
-		if err := r.receive(g.service.sign(ctx, r.payload)); err != nil {
-			return err
-		}
 	}
 	return g.service.withKeys(ctx, func() error {
 		return g.service.store.WriteLedger(ctx, r.question, func(head *store.LedgerHead, w *store.Writes) error {

@@ -36,11 +36,6 @@ func (s *Service) makeReceipt(ctx context.Context, revision privacy.RevisionID, 
 	if err != nil {
 		return "", err
 	}
-	return s.sign(ctx, payload)
-}
-
-// sign signs the payload of one receipt.
-func (s *Service) sign(ctx context.Context, payload string) (string, error) {
 	signed, err := s.signer.signAll(ctx, receipt.MediaType, []string{payload})
 	if err != nil {
 		return "", err

@@ -30,7 +30,6 @@ type recording struct {
 	purpose  policy.Purpose // zero when the revision does not know it
 	known    bool           // what the consent is about
 	payload  string         // of the receipt
-	asked    bool           // the keyring was, to sign the receipt
 	receipt  string         // signed; "" when the keyring is away
 	pending  *pending       // nil: nothing is to be confirmed
 	moved    bool           // another revision is in force by now
@@ -88,7 +87,7 @@ func (s *Service) lastRevision() privacy.RevisionID {
 // receipt says.
 func (r *recording) prepare(ctx context.Context) (err error) {
 	s := r.service
-	r.moved, r.asked, r.receipt = false, false, ""
+	r.moved, r.receipt = false, ""
 	if r.revision == "" {
 		r.revision, err = s.revision(ctx)
 	} else {
@@ -327,6 +326,6 @@ func (r *recording) receive(jws string, err error) error {
 	if err != nil && !receiptMayWait(r.prepared.Action, err) {
 		return err
 	}
-	r.asked, r.receipt = true, jws
+	r.receipt = jws
 	return nil
 }

@@ -23,11 +23,14 @@ func BenchmarkConsentRatios(b *testing.B) {
 	var next atomic.Int64
 	person := func() string { return v.ids[int(next.Add(1))%len(v.ids)] }
 	b.Run("over HTTP", func(b *testing.B) {
-		steward := v.steward()
+		lines := make([]*line, 32)
+		for i := range lines {
+			lines[i] = v.dial(b, http.MethodPost, "/v1/consents", v.steward())
+		}
 		for b.Loop() {
-			floorRate, workRate := rates(3, 4*time.Second, 32, floor, func(int) {
-				if a := v.call(http.MethodPost, v.url+"/v1/consents", steward, fmt.Sprintf(`{"subject":{"id":%q},"purpose":"marketing.email","action":"grant"}`, person())); a.status != http.StatusCreated {
-					panic(fmt.Sprint("status ", a.status))
+			floorRate, workRate := rates(3, 4*time.Second, len(lines), floor, func(worker int) {
+				if status := lines[worker].send(fmt.Sprintf(`{"subject":{"id":%q},"purpose":"marketing.email","action":"grant"}`, person())); status != http.StatusCreated {
+					panic(fmt.Sprint("status ", status))
 				}
 			})
 			table.add(b, ratio{Work: "consent recorded over HTTP, 32 clients, receipt included", Floor: "transaction that inserts two rows", WorkRate: workRate, BaseRate: floorRate, Target: 0.4})
