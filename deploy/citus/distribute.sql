@@ -35,6 +35,7 @@ SELECT create_distributed_table('subject_signal', 'subject_id', colocate_with =>
 SELECT create_distributed_table('consent_evidence', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('change', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('legal_hold', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('spent_slot', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('rights_request', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('rights_detail', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('rights_code', 'subject_id', colocate_with => 'subject');

@@ -9,15 +9,14 @@ import (
 // itself defines. Whatever else stands in a location was made up by the caller. A test
 // compares them with the OpenAPI document.
 var words = []string{
-	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "body", "by",
-	"channel", "client", "code", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor", "days",
-	"description", "details", "dry_run", "due_by", "edit", "entry", "event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp", "ground",
-	"header", "hold", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "locale", "method", "name", "notice",
-	"notice_version", "object", "objected", "occurred_at", "open", "opt_out_signal", "part", "path", "predicate", "processor", "purpose", "purposes", "query",
-	"reason", "recipients", "regime", "requests", "restricted", "retention", "revision", "revoke", "rights", "roles", "seen", "separate_for", "sha256", "since",
-	"soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "text", "title", "to", "token", "type", "until", "uri",
-	"url", "valid_from", "value", "variants", "verified", "version", "wait", "webhook-id",
-	"webhook-signature", "webhook-timestamp", "with",
+	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "backups", "body", "by",
+	"categories", "channel", "client", "code", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor",
+	"days", "description", "details", "dry_run", "due_by", "edit", "entry", "event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp",
+	"ground", "header", "hold", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "locale", "method", "name", "notice",
+	"notice_version", "object", "objected", "occurred_at", "only", "open", "opt_out_signal", "part", "path", "predicate", "processor", "purpose", "purposes",
+	"query", "reason", "recipients", "regime", "requests", "restricted", "retention", "revision", "revoke", "rights", "roles", "seen", "separate_for",
+	"sha256", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "text", "title", "to", "token", "type",
+	"until", "uri", "url", "valid_from", "value", "variants", "verified", "version", "wait", "webhook-id", "webhook-signature", "webhook-timestamp", "with",
 }
 
 // safeLocation gives a location back if each of its parts is one of the API's words or the index of

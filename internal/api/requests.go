@@ -19,13 +19,36 @@ type RequestDetails struct {
 	Purpose    string           `json:"purpose,omitempty" maxLength:"64" example:"marketing.*" doc:"Of an objection: a purpose, a family, or * for everything, as when left out."`
 	Attributes map[string]Value `json:"attributes,omitempty" maxProperties:"100" doc:"Of a rectification: the right values, by attribute name; null deletes."`
 	Text       string           `json:"text,omitempty" maxLength:"4000" doc:"In the person's own words. It is sealed under their key."`
+	Only       *ErasedPart      `json:"only,omitempty" doc:"Of an erasure: what alone is to go. Left out, everything goes."`
+}
+
+// ErasedPart says what alone is to be erased.
+type ErasedPart struct {
+	Attributes []string `json:"attributes,omitempty" maxItems:"100" doc:"Attributes, by name."`
+	Categories []string `json:"categories,omitempty" maxItems:"10" example:"[\"behaviour\"]" doc:"All attributes of these categories."`
+	Purposes   []string `json:"purposes,omitempty" maxItems:"100" doc:"All attributes that serve these purposes and no other."`
+	Backups    bool     `json:"backups,omitempty" doc:"Backups must not keep it: the rest is sealed under another key, and no backup from before opens anything of the person."`
+}
+
+func (p *ErasedPart) part() *rights.Part {
+	if p == nil {
+		return nil
+	}
+	part := &rights.Part{Categories: p.Categories, Backups: p.Backups}
+	for _, name := range p.Attributes {
+		part.Attributes = append(part.Attributes, privacy.AttributeName(name))
+	}
+	for _, name := range p.Purposes {
+		part.Purposes = append(part.Purposes, privacy.PurposeName(name))
+	}
+	return part
 }
 
 func (d *RequestDetails) details() rights.Details {
 	if d == nil {
 		return rights.Details{}
 	}
-	details := rights.Details{Purpose: privacy.ObjectionScope(d.Purpose), Text: d.Text}
+	details := rights.Details{Purpose: privacy.ObjectionScope(d.Purpose), Text: d.Text, Only: d.Only.part()}
 	if len(d.Attributes) > 0 {
 		details.Attributes = rawAttributes(d.Attributes)
 	}
@@ -83,7 +106,7 @@ type RightsRequest struct {
 	ID             privacy.RightsRequestID `json:"id"`
 	Subject        string                  `json:"subject,omitempty" doc:"Left out until it is certain that the subject asks."`
 	Type           privacy.RequestType     `json:"type" enum:"access,portability,rectification,erasure,restriction,objection,withdrawal"`
-	Scope          string                  `json:"scope,omitempty" doc:"Of an objection: what it is to."`
+	Scope          string                  `json:"scope,omitempty" doc:"What it is about, when not everything: of an objection what it is to, of an erasure the attributes."`
 	State          privacy.RequestState    `json:"state" enum:"received,verifying,in_progress,awaiting_processors,completed,rejected,expired"`
 	LodgedBy       privacy.Lodger          `json:"lodged_by" enum:"subject,agent,form"`
 	IdentifiedBy   privacy.Identification  `json:"identified_by,omitempty" enum:"token,code,agent,law" doc:"What showed that the subject asks."`
@@ -299,7 +322,7 @@ func rightsRequest(r *rights.Request) RightsRequest {
 	if r.Identified != privacy.NotIdentified {
 		view.Subject = r.Subject.String()
 	}
-	if r.Type == privacy.RequestObjection {
+	if r.Type == privacy.RequestObjection || r.Type == privacy.RequestErasure && r.Scope != "*" {
 		view.Scope = r.Scope
 	}
 	if !r.JoinedTo.IsZero() {

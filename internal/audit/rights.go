@@ -18,6 +18,8 @@ const (
 	ActionRequestRemind      Action = "request.remind"      // an officer, before it is due
 	ActionErasureMark        Action = "erasure.mark"
 	ActionErasureExecute     Action = "erasure.execute"
+	ActionErasureFields      Action = "erasure.fields" // of some attributes alone
+	ActionSubjectRekey       Action = "subject.rekey"
 	ActionErasureRepeat      Action = "erasure.repeat" // after a backup had brought somebody back
 	ActionRetentionRun       Action = "retention.run"  // its object is the run
 	ActionRetentionDelete    Action = "retention.delete"

@@ -2,6 +2,8 @@ package custody
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -53,6 +55,35 @@ func (s *Service) SignDocuments(ctx context.Context, mediaType string, documents
 		}
 	}
 	return s.signer.signAll(ctx, mediaType, payloads)
+}
+
+// AttributesOnlyFor lists the attributes that may be used for some of the purposes and for no other.
+func (s *Service) AttributesOnlyFor(ctx context.Context, purposes []privacy.PurposeName) ([]privacy.AttributeName, error) {
+	id, err := s.revision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := s.StoredRevision(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	covered, err := revision.Coverage()
+	if err != nil {
+		return nil, err
+	}
+	for _, purpose := range purposes {
+		if !s.policy.PurposeKnown(id, purpose) {
+			return nil, errUnknownPurpose
+		}
+	}
+	var only []privacy.AttributeName
+	for name, by := range covered {
+		if others := slices.DeleteFunc(slices.Collect(maps.Keys(by)), func(p privacy.PurposeName) bool { return slices.Contains(purposes, p) }); len(others) == 0 {
+			only = append(only, name)
+		}
+	}
+	slices.Sort(only)
+	return only, nil
 }
 
 // Origin names the audit log.

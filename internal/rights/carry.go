@@ -27,6 +27,8 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 		r := &requests[i]
 		switch {
 		case r.State != privacy.RequestInProgress && r.State != privacy.RequestAwaiting:
+		case r.Type == privacy.RequestErasure && !erasesAll(r):
+			failed = errors.Join(failed, s.erasePart(ctx, r))
 		case r.Type == privacy.RequestErasure:
 			erasures = append(erasures, *r)
 		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:

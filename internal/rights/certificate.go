@@ -217,8 +217,8 @@ func (s *Service) Certificate(ctx context.Context, id privacy.RightsRequestID) (
 	switch {
 	case err != nil:
 		return "", err
-	case r.Type != privacy.RequestErasure:
-		return "", privacy.NotFound("no_certificate", "only an erasure has a certificate")
+	case !erasesAll(&r.RightsRequest):
+		return "", privacy.NotFound("no_certificate", "only the erasure of everything has a certificate")
 	case certificate == "":
 		return "", privacy.Conflict("not_erased_yet", "the erasure is not completed; there is a certificate once it is")
 	}

@@ -41,6 +41,10 @@ func (s *Service) PlaceHold(ctx context.Context, caller custody.Caller, subject 
 
 // ReleaseHold ends a hold. An erasure that waited for the last one goes on at once.
 func (s *Service) ReleaseHold(ctx context.Context, caller custody.Caller, subject privacy.SubjectID, hold [16]byte) error {
+	waiting, err := s.store.RightsRequests(ctx, Filter{Subject: subject, Type: privacy.RequestErasure, Open: true, Identified: true, Limit: 100})
+	if err != nil {
+		return err
+	}
 	return s.store.Write(ctx, func(tx *store.Tx) error {
 		row, err := tx.LockSubject(ctx, subject)
 		if err != nil {
@@ -57,11 +61,12 @@ func (s *Service) ReleaseHold(ctx context.Context, caller custody.Caller, subjec
 		if err := tx.AppendAudit(ctx, batch); err != nil {
 			return err
 		}
-		open, found, err := tx.OpenRightsRequest(ctx, subject, privacy.RequestErasure, everything)
-		if err != nil || !found {
-			return err
+		for i := range waiting {
+			if err := s.begin(ctx, tx, caller, row, &waiting[i], at); err != nil {
+				return err
+			}
 		}
-		return s.begin(ctx, tx, caller, row, &open, at)
+		return nil
 	})
 }
 

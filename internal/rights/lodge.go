@@ -30,6 +30,8 @@ type Details struct {
 	// Attributes are the right values of a rectification, by name; null deletes.
 	Attributes map[privacy.AttributeName]json.RawMessage `json:"attributes,omitempty"`
 	Text       string                                    `json:"text,omitempty"`
+	// Only says what alone an erasure is of. It is not sealed: what it names is the scope of the request.
+	Only *Part `json:"-"`
 }
 
 func (d *Details) empty() bool { return len(d.Attributes) == 0 && d.Text == "" }
@@ -47,7 +49,7 @@ const everything = string(privacy.ScopeEverything)
 
 // Lodge takes a request up. It joins the open request of its kind, if it is certain that the subject asks.
 func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked, once custody.Once) (Lodged, error) {
-	scope, err := s.check(&asked)
+	scope, err := s.check(ctx, &asked)
 	if err != nil {
 		return Lodged{}, err
 	}
@@ -90,7 +92,7 @@ func (s *Service) erasedAlready(ctx context.Context, subject privacy.SubjectID) 
 		return Lodged{}, err
 	}
 	for _, r := range list {
-		if r.JoinedTo.IsZero() && r.State != privacy.RequestRejected {
+		if r.JoinedTo.IsZero() && erasesAll(&r) && r.State != privacy.RequestRejected {
 			return Lodged{ID: r.ID, DueAt: r.DueAt, State: r.State, Joined: true}, nil
 		}
 	}
@@ -123,9 +125,11 @@ func atOnce(kind privacy.RequestType) bool {
 }
 
 // check refuses what cannot be asked, whoever asks, and gives the scope of the request.
-func (s *Service) check(asked *Asked) (scope string, err error) {
+func (s *Service) check(ctx context.Context, asked *Asked) (scope string, err error) {
 	d := &asked.Details
 	switch {
+	case d.Only != nil && asked.Type != privacy.RequestErasure:
+		return "", privacy.Invalid("part_not_asked_for", "only an erasure can be of a part; leave details.only out")
 	case len(d.Attributes) > 0 && asked.Type != privacy.RequestRectification:
 		return "", privacy.Invalid("attributes_not_asked_for", "only a rectification brings attributes; leave them out")
 	case len(d.Attributes) == 0 && d.Text == "" && asked.Type == privacy.RequestRectification:
@@ -133,6 +137,9 @@ func (s *Service) check(asked *Asked) (scope string, err error) {
 	}
 	if err := s.checkRectified(d); err != nil {
 		return "", err
+	}
+	if d.Only != nil {
+		return s.scopeOf(ctx, d.Only)
 	}
 	return s.checkScope(asked)
 }
@@ -298,10 +305,12 @@ func (s *Service) requestDraft(caller custody.Caller, subject privacy.SubjectID,
 // reads here and now, unless something must be kept.
 func (s *Service) begin(ctx context.Context, tx *store.Tx, caller custody.Caller, subject store.Subject, r *store.RightsRequest, at time.Time) error {
 	ref := Ref{r.Subject, r.ID}
-	if r.Type == privacy.RequestErasure {
+	if erasesAll(r) {
 		if err := s.markOne(ctx, tx, caller, subject, r, at); err != nil {
 			return err
 		}
+	}
+	if r.Type == privacy.RequestErasure {
 		return s.carry(ctx, tx, ref)
 	}
 	if slices.Contains(carriedOut, r.Type) {

@@ -76,7 +76,7 @@ func (s *Service) Requests(ctx context.Context, filter Filter) ([]Request, error
 	found, err := s.store.RightsRequests(ctx, filter)
 	list := make([]Request, len(found))
 	for i := range found {
-		list[i] = Request{RightsRequest: found[i], Certified: found[i].Type == privacy.RequestErasure && found[i].State == privacy.RequestCompleted}
+		list[i] = Request{RightsRequest: found[i], Certified: erasesAll(&found[i]) && found[i].State == privacy.RequestCompleted}
 	}
 	return list, err
 }

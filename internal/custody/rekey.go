@@ -1,0 +1,159 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// To delete one field of somebody leaves it in the backups of the database, sealed under a key that is still there. Where they must not
+// keep it, all that is left of the person is sealed again under another slot, and the old one is punctured: then a backup from before
+// opens nothing of them, and what was not deleted reads as before. The price is that nobody can restore the rest from such a backup
+// either.
+
+// kindOf says what kind of seal the rows of a table have.
+var kindOf = map[store.PersonalTable]keyring.Kind{
+	store.TableValue: keyring.KindAttribute, store.TableIdentifier: keyring.KindIdentifier, store.TableEvidence: keyring.KindEvidence,
+	store.TableSignal: keyring.KindSignal, store.TableDetail: keyring.KindRequest, store.TableMessage: keyring.KindMessage,
+}
+
+// EraseFields deletes some attributes of a subject, as a request asks for. It reports false, and deletes nothing, while a legal hold
+// stands on them. It may be repeated: what is gone is not deleted again.
+func (s *Service) EraseFields(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID, attributes []privacy.AttributeName) (done bool, err error) {
+	numbers := make([]privacy.AttributeID, 0, len(attributes))
+	for _, name := range attributes {
+		if attribute, ok := s.catalogue.Attribute(name); ok {
+			numbers = append(numbers, attribute.ID)
+		}
+	}
+	err = s.withKeys(ctx, func() error {
+		return s.store.Write(ctx, func(tx *store.Tx) error {
+			row, err := tx.LockSubject(ctx, id)
+			if err != nil {
+				return err
+			}
+			holds, err := tx.StandingHolds(ctx, id)
+			if done = err == nil && len(holds) == 0; !done {
+				return err
+			}
+			return s.eraseHeld(ctx, tx, row, request, numbers)
+		})
+	})
+	return done && err == nil, err
+}
+
+func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject, request privacy.RightsRequestID, numbers []privacy.AttributeID) error {
+	held, _, err := tx.HeldValues(ctx, row.ID, numbers)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	key, err := s.keyAtHand(ctx, row.ID, row.Slot)
+	if err != nil {
+		return err
+	}
+	at := s.instant()
+	// Collected now: no older copy from elsewhere brings back what the person wanted gone.
+	names, err := s.deleteFields(ctx, tx, key, row, column(held, func(v store.HeldValue) privacy.AttributeID { return v.Attribute }), "erasure", at, at)
+	if err != nil {
+		return err
+	}
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureFields, Client: systemClient, Subject: row.ID, Object: RequestObject(request), Attributes: names}})
+	if err != nil {
+		return err
+	}
+	return tx.AppendAudit(ctx, batch)
+}
+
+// Rekey seals everything of a subject again under another key, and takes the old one away, once for a request. It may be repeated after any
+// failure, and has to be: until it returns, the old key may be there.
+func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) error {
+	old, punctured, spent, err := s.store.SpentSlot(ctx, id, request)
+	if err != nil || punctured {
+		return err
+	}
+	if !spent {
+		slots := newSlots{service: s, want: 1}
+		slot, fresh, err := slots.next(ctx, id)
+		if err != nil {
+			return err
+		}
+		err = s.withKeys(ctx, func() error {
+			return s.store.Write(ctx, func(tx *store.Tx) (err error) {
+				old, err = s.reseal(ctx, tx, id, request, slot, fresh)
+				return err
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.keyring.Puncture(ctx, old); err != nil {
+		return err
+	}
+	return s.store.NoteSpentPunctured(ctx, id, request, s.instant())
+}
+
+// reseal writes everything of a subject under a new key, and gives the slot of the old one.
+func (s *Service) reseal(ctx context.Context, tx *store.Tx, id privacy.SubjectID, request privacy.RightsRequestID, slot privacy.KeySlot, fresh *keyring.Subject) (privacy.KeySlot, error) {
+	row, err := tx.LockSubject(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	key, err := s.keyAtHand(ctx, id, row.Slot)
+	if err != nil {
+		return 0, err
+	}
+	parts, err := tx.SealedParts(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for i := range parts {
+		p := &parts[i]
+		if p.Sealed, err = moved(key, fresh, kindOf[p.Table], p.Attribute, p.Version, p.Sealed); err != nil {
+			return 0, err
+		}
+	}
+	facets, err := tx.SealedFacets(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	to := store.Rekeyed{Subject: id, From: row.Slot, To: slot, Request: request}
+	if to.State, err = moved(key, fresh, keyring.KindState, 0, row.Version, row.State); err != nil {
+		return 0, err
+	}
+	if facets.Sealed != nil {
+		if to.Facets, err = moved(key, fresh, keyring.KindFacet, 0, facets.Version, facets.Sealed); err != nil {
+			return 0, err
+		}
+	}
+	return row.Slot, s.writeRekeyed(ctx, tx, &to, parts, s.instant())
+}
+
+func (s *Service) writeRekeyed(ctx context.Context, tx *store.Tx, to *store.Rekeyed, parts []store.SealedPart, at time.Time) error {
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSubjectRekey, Client: systemClient, Subject: to.Subject, Object: RequestObject(to.Request)}})
+	if err != nil {
+		return err
+	}
+	change, err := s.subjectChanged(at, to.Subject)
+	if err != nil {
+		return err
+	}
+	w := &store.Writes{}
+	w.Rekey(to, parts, at)
+	w.AppendAudit(batch)
+	w.AppendChange(change)
+	return tx.Send(ctx, w)
+}
+
+// moved seals under one key what was sealed under another, in the same place.
+func moved(from, to *keyring.Subject, kind keyring.Kind, attribute privacy.AttributeID, version uint32, sealed []byte) ([]byte, error) {
+	opened, err := from.Open(kind, attribute, version, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return to.Seal(kind, attribute, version, opened)
+}
