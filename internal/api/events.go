@@ -40,7 +40,7 @@ type Delivery struct {
 
 type deliveriesInput struct {
 	ProcessorInput
-	State  string `query:"state" enum:"pending,delivered,dead,dropped" default:"dead"`
+	State  string `query:"state" enum:"pending,delivered,dead,dropped" doc:"Those that are not done with when left out: what is still to be told, and what was given up."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Cursor string `query:"cursor" maxLength:"16" doc:"From the answer before."`
 }

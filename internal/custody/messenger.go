@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -22,38 +23,70 @@ const (
 	longestRetry   = time.Hour
 )
 
-// RunMessenger sends what is queued until ctx ends. Every node runs it; a message is taken by one at a time.
+// RunMessenger sends what is queued until ctx ends. Every node runs it, for the channels that it has a courier for; a message is taken by one
+// at a time. A channel does not wait for another, whose server may be slow.
 func (s *Service) RunMessenger(ctx context.Context) {
+	var running sync.WaitGroup
+	for channel := range s.queued {
+		running.Go(func() { s.runChannel(ctx, channel) })
+	}
+	running.Wait()
+}
+
+func (s *Service) runChannel(ctx context.Context, channel mail.Channel) {
 	ticker := time.NewTicker(messengerEvery)
 	defer ticker.Stop()
 	for {
-		if _, err := s.SendMessages(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "sending messages failed; trying again", slog.String("code", privacy.CodeOf(err)))
+		if _, err := s.sendQueued(ctx, channel); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "sending messages failed; trying again", slog.String("channel", string(channel)), slog.String("code", privacy.CodeOf(err)))
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case <-s.queued:
+		case <-s.queued[channel]:
 		}
 	}
 }
 
+// messageQueues has one signal for each channel that there is a courier for: something was queued.
+func messageQueues(c *Confirming) map[mail.Channel]chan struct{} {
+	queues := make(map[mail.Channel]chan struct{})
+	for _, channel := range []mail.Channel{mail.Email, mail.SMS} {
+		if c.carrier(channel) != nil {
+			queues[channel] = make(chan struct{}, 1)
+		}
+	}
+	return queues
+}
+
 // wakeMessenger is called once a message is committed.
 func (s *Service) wakeMessenger() {
-	select {
-	case s.queued <- struct{}{}:
-	default: // it has been woken already
+	for _, queued := range s.queued {
+		select {
+		case queued <- struct{}{}:
+		default: // it has been woken already
+		}
 	}
 }
 
-// SendMessages sends what is due and gives how many messages were handed over. A message can go twice, when a node dies
-// between handing it over and saying so; its link works once all the same.
-//
-// They are taken one at a time: of several, the last would be another node's again before a slow server has taken the first.
+// SendMessages sends what is due on the channels that this node has a courier for, and gives how many messages were handed over. A message can
+// go twice, when a node dies between handing it over and saying so; its link works once all the same.
 func (s *Service) SendMessages(ctx context.Context) (sent int, err error) {
+	for channel := range s.queued {
+		n, err := s.sendQueued(ctx, channel)
+		if sent += n; err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// sendQueued sends what is due on a channel. Messages are taken one at a time: of several, the last would be another node's again before a slow
+// server has taken the first.
+func (s *Service) sendQueued(ctx context.Context, channel mail.Channel) (sent int, err error) {
 	for {
-		messages, err := s.claimMessages(ctx)
+		messages, err := s.claimMessages(ctx, channel)
 		if err != nil || len(messages) == 0 {
 			return sent, err
 		}
@@ -68,10 +101,10 @@ func (s *Service) SendMessages(ctx context.Context) (sent int, err error) {
 }
 
 // claimMessages takes one that is due, if any, and puts on record that the subject's address is about to be used.
-func (s *Service) claimMessages(ctx context.Context) (messages []store.Message, err error) {
+func (s *Service) claimMessages(ctx context.Context, channel mail.Channel) (messages []store.Message, err error) {
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		at := s.instant()
-		if messages, err = tx.ClaimMessages(ctx, 1, at, at.Add(messageLease)); err != nil || len(messages) == 0 {
+		if messages, err = tx.ClaimMessages(ctx, string(channel), 1, at, at.Add(messageLease)); err != nil || len(messages) == 0 {
 			return err
 		}
 		drafts := make([]audit.Draft, len(messages))

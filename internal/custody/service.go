@@ -20,6 +20,7 @@ import (
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/mail"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -41,7 +42,7 @@ type Service struct {
 	ledgers      *ledgerGroups
 	receiptTerms termsCache
 	confirming   Confirming
-	queued       chan struct{} // a message was
+	queued       map[mail.Channel]chan struct{} // signals, by channel, that a message was
 
 	batcher *audit.Batcher
 	pages   knownPages
@@ -89,7 +90,7 @@ type knownPages struct {
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
-		confirming: c.Confirming, queued: make(chan struct{}, 1), loading: make(chan struct{}, 1)}
+		confirming: c.Confirming, queued: messageQueues(&c.Confirming), loading: make(chan struct{}, 1)}
 	if s.confirming.Within <= 0 {
 		s.confirming.Within = confirmWithin
 	}

@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -142,40 +140,4 @@ func TestDoomedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-t.Context().Done() // until it is killed
-}
-
-// After an erasure, nothing that the vault keeps or has written says who it was.
-func TestErasureLeavesNothingOfThePerson(t *testing.T) {
-	v := setup(t)
-	values := []string{"vanish.please@example.com", "Zebulon", "Quackenbush", "Vanishing Lane", "the form said so", "please forget all of it"}
-	id := v.store(values[0], object{"email": values[0], "given_name": values[1], "family_name": values[2], "country": "DE", "birth_date": "1961-07-23"})
-	v.post("/v1/consents", v.steward(), object{"subject": object{"id": id}, "purpose": "marketing.email", "action": "grant", "evidence": values[4]}, http.StatusCreated)
-	v.post("/v1/subjects/"+id+"/signals", v.agent(), object{"gpc": true}, http.StatusCreated)
-	v.disclose("marketing.email", []string{"email", "given_name"}, id)
-	var lodged rightsRequest
-	v.post("/v1/me/requests", v.self(id), object{"type": "access", "details": object{"text": values[5]}}, http.StatusCreated).into(t, &lodged)
-	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &lodged)
-	v.closed(lodged.ID)
-
-	written := map[string]string{"dump": string(v.dump()), "logs": v.logs.String(), "metrics": string(v.get("/metrics", "").body),
-		"entries": string(v.get("/v1/audit/entries?subject="+id, v.auditor()).body), "request": string(v.get("/v1/requests/"+lodged.ID, v.officer()).body)}
-	for where, text := range written {
-		for _, value := range append(values, "1961-07-23") {
-			if strings.Contains(strings.ToLower(text), strings.ToLower(value)) {
-				t.Errorf("the %s still say %q", where, value)
-			}
-		}
-	}
-	// What is sealed is gone as well: not even the key's owner finds a row to open.
-	db := v.connect()
-	for _, table := range []string{"attribute_value", "subject_identifier", "identifier", "consent_evidence", "rights_detail", "rights_code", "message", "confirmation"} {
-		var n int
-		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil || n != 0 {
-			t.Errorf("%s has %d rows: %v", table, n, err)
-		}
-	}
-	var sealed int
-	if err := db.QueryRow(t.Context(), `SELECT (SELECT sum(octet_length(state)) + sum(coalesce(octet_length(facets), 0)) FROM subject) + (SELECT sum(octet_length(sealed)) FROM subject_signal)`).Scan(&sealed); err != nil || sealed != 0 {
-		t.Errorf("%d sealed bytes are left: %v", sealed, err)
-	}
 }

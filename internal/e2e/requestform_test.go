@@ -81,7 +81,7 @@ func TestFormTellsNobodyWhoIsKnown(t *testing.T) {
 			}
 			a.into(t, &body)
 			in := time.Until(body.DueAt).Round(time.Minute)
-			shapes = append(shapes, fmt.Sprint(a.status, body.State, in, len(a.body), a.header.Get("Content-Type")))
+			shapes = append(shapes, fmt.Sprint(a.status, body.State, in, len(body.ID), a.header.Get("Content-Type")))
 		}
 		if shapes[0] != shapes[1] || !strings.HasPrefix(shapes[0], "202verifying") {
 			t.Errorf("%s: of who is known %s, of who is not %s", kind, shapes[0], shapes[1])

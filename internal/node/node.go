@@ -167,7 +167,7 @@ func (n *Node) housekeep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			err := errors.Join(n.Store.ForgetAnswers(ctx, n.now().Add(-answersKept)), n.Store.ForgetDeliveries(ctx, n.now().Add(-deliveriesKept)), n.Store.ForgetExports(ctx, n.now()), n.Rights.Resume(ctx), n.Rights.Attend(ctx))
+			err := errors.Join(n.Store.ForgetAnswers(ctx, n.now().Add(-answersKept)), n.Store.ForgetDeliveries(ctx, n.now().Add(-deliveriesKept)), n.Store.ForgetExports(ctx, n.now()), n.Store.ForgetMessages(ctx, n.now()), n.Rights.Resume(ctx), n.Rights.Attend(ctx))
 			if err != nil && ctx.Err() == nil {
 				n.log.WarnContext(ctx, "housekeeping failed; trying again later", slog.String("code", privacy.CodeOf(err)))
 			}

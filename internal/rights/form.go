@@ -68,8 +68,14 @@ func (w *codeWorker) Work(ctx context.Context, job *river.Job[SendCodeArgs]) err
 
 // SendCode gives a request that waits to be identified a code, and sends it to who is known. It does so once, however often it is run.
 func (s *Service) SendCode(ctx context.Context, ref Ref) error {
-	sent := false
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
+	fresh, err := s.drawCode(ctx, ref.Subject, ref.ID)
+	if err == nil {
+		err = fresh.unsent // the job comes again
+	}
+	if err != nil {
+		return err
+	}
+	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.LockSubject(ctx, ref.Subject)
 		known := err == nil
 		if err != nil && privacy.KindOf(err) != privacy.KindNotFound {
@@ -83,13 +89,10 @@ func (s *Service) SendCode(ctx context.Context, ref Ref) error {
 			return err
 		}
 		w := &store.Writes{}
-		if err := s.sendCode(ctx, w, &r, known, s.vault.Instant()); err != nil {
-			return err
-		}
-		sent = true
+		fresh.give(w, known)
 		return tx.Send(ctx, w)
 	})
-	if err == nil && sent {
+	if err == nil {
 		s.vault.WakeMessenger()
 	}
 	return err

@@ -38,25 +38,40 @@ var (
 	errNoVouch   = privacy.Forbidden("may_not_vouch", "only agents and officers can vouch for a person; give the code that was sent")
 )
 
-// sendCode gives a request a code, and sends it if there is a verified address. Where there is none, or nobody, what is kept looks
-// the same.
-func (s *Service) sendCode(ctx context.Context, w *store.Writes, r *store.RightsRequest, known bool, at time.Time) error {
+// freshCode is a code for a request, and the message that brings it to a verified address, if there is one.
+type freshCode struct {
+	subject privacy.SubjectID
+	request privacy.RightsRequestID
+	code    store.RightsCode
+	message store.Writes
+	unsent  error // why there is no message: the keyring is away. An agent can vouch meanwhile
+}
+
+// drawCode draws a code. It is called before a transaction, because it reads: transactions that wait for a second connection while
+// they hold one can use all of them up.
+func (s *Service) drawCode(ctx context.Context, subject privacy.SubjectID, request privacy.RightsRequestID) (*freshCode, error) {
 	code, err := s.vault.NewCode()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	expires := at.Add(codeWithin)
-	sent, err := s.store.RightsCodesSince(ctx, r.Subject, at.Add(-24*time.Hour))
-	if err != nil {
-		return err
+	at := s.vault.Instant()
+	fresh := &freshCode{subject: subject, request: request, code: store.RightsCode{Hash: s.vault.CodeHash(request, code), CreatedAt: at, ExpiresAt: at.Add(codeWithin)}}
+	sent, err := s.store.RightsCodesSince(ctx, subject, at.Add(-24*time.Hour))
+	if err != nil || sent >= codesADay {
+		return fresh, err
 	}
-	if known && sent < codesADay {
-		if _, err := s.vault.QueueCode(ctx, w, r.Subject, r.ID, code, at, expires); err != nil {
-			return err
-		}
+	if _, err = s.vault.QueueCode(ctx, &fresh.message, subject, request, code, at, fresh.code.ExpiresAt); privacy.KindOf(err) == privacy.KindUnavailable && err != nil && ctx.Err() == nil {
+		fresh.unsent, err = err, nil
 	}
-	w.PutRightsCode(r.Subject, r.ID, &store.RightsCode{Hash: s.vault.CodeHash(r.ID, code), CreatedAt: at, ExpiresAt: expires})
-	return nil
+	return fresh, err
+}
+
+// give gives the code to its request. Where there is nobody to send it to, what is kept looks the same.
+func (c *freshCode) give(w *store.Writes, known bool) {
+	if known {
+		w.Add(&c.message)
+	}
+	w.PutRightsCode(c.subject, c.request, &c.code)
 }
 
 // Verify takes a proof. A code that is wrong, expired, used or tried too often is told apart from none of the others, nor is

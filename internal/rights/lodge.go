@@ -68,9 +68,15 @@ func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked,
 	if err != nil {
 		return Lodged{}, err
 	}
+	var code *freshCode
+	if asked.Lodged != privacy.LodgedBySubject {
+		if code, err = s.drawCode(ctx, subject, id); err != nil {
+			return Lodged{}, err
+		}
+	}
 	var answer Lodged
 	err = s.vault.WriteOnce(ctx, once, &answer, func(tx *store.Tx) error {
-		l := lodging{service: s, tx: tx, caller: caller, asked: &asked, known: known, at: s.vault.Instant()}
+		l := lodging{service: s, tx: tx, caller: caller, asked: &asked, known: known, code: code, at: s.vault.Instant()}
 		l.request = s.newRequest(caller, &asked, subject, id, scope, law, l.at)
 		if err := l.write(ctx); err != nil {
 			return err
@@ -215,6 +221,7 @@ type lodging struct {
 	caller  custody.Caller
 	asked   *Asked
 	known   bool
+	code    *freshCode // nil for who shows a token of their own
 	at      time.Time
 	request store.RightsRequest
 	subject store.Subject
@@ -243,9 +250,7 @@ func (l *lodging) write(ctx context.Context) error {
 		return err
 	}
 	if l.request.State == privacy.RequestVerifying {
-		if err := l.service.sendCode(ctx, w, &l.request, l.known, l.at); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
-			return err // while the keyring is away there is no code; an agent can vouch
-		}
+		l.code.give(w, l.known)
 	}
 	batch, err := l.service.entries(l.caller, &l.request, l.at, action)
 	if err != nil {

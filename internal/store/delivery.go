@@ -41,12 +41,17 @@ type Delivery struct {
 	UpdatedAt time.Time
 }
 
-// Deliveries lists those of a processor in a state, after a place in the log and in its order.
+// Deliveries lists those of a processor in a state, after a place in the log and in its order; without a state, those that are not done with:
+// what is still to be told, and what was given up.
 func (s *Store) Deliveries(ctx context.Context, id privacy.ProcessorID, state DeliveryState, after int64, limit int) ([]Delivery, error) {
+	of, args := `state = $4`, []any{[16]byte(id), after, limit, state}
+	if state == "" {
+		of, args = `state IN ('pending', 'dead')`, args[:3]
+	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT d.index, c.change_id, c.kind, d.subject_id, d.state, d.attempts, d.next_at, d.status, d.problem, d.updated_at
 		FROM delivery d JOIN change_log c ON c.index = d.index
-		WHERE d.processor_id = $1 AND d.state = $2 AND d.index > $3 ORDER BY d.index LIMIT $4`, [16]byte(id), state, after, limit)
+		WHERE d.processor_id = $1 AND d.index > $2 AND d.`+of+` ORDER BY d.index LIMIT $3`, args...)
 	if err != nil {
 		return nil, wrap(err, "list deliveries")
 	}

@@ -38,13 +38,13 @@ func (w *Writes) PutMessage(m *Message) {
 		m.ID, [16]byte(m.Subject), m.Record, m.Channel, m.Purpose, m.Sealed, m.DueAt, m.ExpiresAt, m.Kind)
 }
 
-// ClaimMessages takes up to limit messages that are due, counts the attempt, and puts each off until the given time: if
+// ClaimMessages takes up to limit messages of a channel that are due, counts the attempt, and puts each off until the given time: if
 // whoever took it dies, another does then. Several nodes may claim at once.
-func (t *Tx) ClaimMessages(ctx context.Context, limit int, now, until time.Time) ([]Message, error) {
+func (t *Tx) ClaimMessages(ctx context.Context, channel string, limit int, now, until time.Time) ([]Message, error) {
 	rows, err := t.tx.Query(ctx, `
 		UPDATE message SET attempts = attempts + 1, due_at = $3
-		WHERE message_id IN (SELECT message_id FROM message WHERE due_at <= $2 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-		RETURNING message_id, subject_id, record_id, channel, purpose, sealed, attempts, due_at, expires_at, kind`, limit, now, until)
+		WHERE message_id IN (SELECT message_id FROM message WHERE channel = $4 AND due_at <= $2 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+		RETURNING message_id, subject_id, record_id, channel, purpose, sealed, attempts, due_at, expires_at, kind`, limit, now, until, channel)
 	if err != nil {
 		return nil, wrap(err, "claim messages")
 	}
@@ -65,6 +65,12 @@ func (s *Store) PutOffMessage(ctx context.Context, id [16]byte, until time.Time)
 func (s *Store) DeleteMessage(ctx context.Context, id [16]byte) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM message WHERE message_id = $1`, id)
 	return wrap(err, "delete a message")
+}
+
+// ForgetMessages deletes those that are of no use any more, and that nobody has sent: there may be no node with a courier for them.
+func (s *Store) ForgetMessages(ctx context.Context, now time.Time) error {
+	_, err := s.pool.Exec(ctx, `DELETE FROM message WHERE expires_at <= $1`, now)
+	return wrap(err, "forget messages")
 }
 
 // Contact is where a subject can be reached: an identifier, or an attribute when there is none.
