@@ -345,3 +345,44 @@ func TestWithdrawalWaitsForProcessors(t *testing.T) {
 		t.Errorf("by an agent: %d %s", a.status, a.body)
 	}
 }
+
+// Who has received what is erased of somebody is told which attributes that are, and the request waits for them. Who asks for the same again
+// meanwhile has it erased again.
+func TestErasureOfAPartIsToldToWhoHasIt(t *testing.T) {
+	v := setupWith(t, soon)
+	crm := v.downstream(always(http.StatusOK), object{"name": "CRM", "client": "crm-mailer"})
+	v.downstream(func(c call) int {
+		if c.message.Type == privacy.EventSubjectPartErased {
+			t.Errorf("a processor that has not received it is told: %s", c.body)
+		}
+		return http.StatusOK
+	}, nil)
+	id := v.store("apart@example.com", object{"email": "apart@example.com", "given_name": "Ada", "country": "DE", "birth_date": "1990-12-10"})
+	v.consent(id, "marketing.email", "grant")
+	v.disclose("marketing.email", []string{"email", "given_name"}, id)
+	ask := func() (r rightsRequest) {
+		v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}}}}, http.StatusCreated).into(t, &r)
+		waitUntil(t, func() bool { r = v.requestOf(r.ID); return r.State == "awaiting_processors" })
+		return r
+	}
+	first := ask()
+	if c := crm.told(privacy.EventSubjectPartErased); c.message.Data.Request != first.ID || len(c.message.Data.Attributes) != 1 || c.message.Data.Attributes[0] != "given_name" {
+		t.Errorf("told: %s", c.body)
+	}
+	v.call(http.MethodPatch, v.url+"/v1/subjects/"+id+"/attributes", v.steward(), object{"attributes": object{"given_name": "Ada again"}, "source": "crm"})
+	second := ask()
+	if second.ID == first.ID {
+		t.Errorf("asked again: %+v", second)
+	}
+	if d := v.disclose("marketing.email", []string{"given_name"}, id).Disclosures[0]; d.Withheld["given_name"] != "no_value" {
+		t.Errorf("after the second: %+v", d)
+	}
+	if a := v.acknowledge(crm, callback{body: naming(first.ID, second.ID), at: time.Now()}); a.status != http.StatusOK {
+		t.Errorf("the call-back: %d %s", a.status, a.body)
+	}
+	for _, r := range []rightsRequest{first, second} {
+		if r = v.closed(r.ID); r.State != "completed" || len(r.Processors) != 1 {
+			t.Errorf("confirmed: %+v", r)
+		}
+	}
+}

@@ -23,6 +23,7 @@ const (
 
 	// What was done because a subject asked for it, which the processors that have received them must do as well, and confirm.
 	EventSubjectErased     EventKind = "subject.erased"
+	EventSubjectPartErased EventKind = "subject.part_erased" // some of their attributes
 	EventSubjectRectified  EventKind = "subject.rectified"
 	EventSubjectRestricted EventKind = "subject.restricted"
 	EventSubjectWithdrawn  EventKind = "subject.withdrawn" // all their consents
@@ -42,14 +43,14 @@ const EventSubjectsChanged EventKind = "subjects.changed"
 // EventKinds lists those that others can be told of.
 func EventKinds() []EventKind {
 	return []EventKind{EventConsentGranted, EventConsentDenied, EventConsentWithdrawn, EventObjectionRecorded, EventObjectionLifted,
-		EventSignalReceived, EventRestrictionRecorded, EventRestrictionLifted, EventSubjectErased, EventSubjectRectified, EventSubjectRestricted, EventSubjectWithdrawn,
+		EventSignalReceived, EventRestrictionRecorded, EventRestrictionLifted, EventSubjectErased, EventSubjectPartErased, EventSubjectRectified, EventSubjectRestricted, EventSubjectWithdrawn,
 		EventRequestDueSoon, EventRequestEscalated, EventPolicyPublished, EventPolicyRolledBack}
 }
 
 // FollowsRequest reports whether the kind is of what a request of a subject has led to. Such an event has the name of the request, is told
 // to the processors that were noted for it and to nobody else, and waits to be acknowledged.
 func (k EventKind) FollowsRequest() bool {
-	return k == EventSubjectErased || k == EventSubjectRectified || k == EventSubjectRestricted || k == EventSubjectWithdrawn
+	return k == EventSubjectErased || k == EventSubjectPartErased || k == EventSubjectRectified || k == EventSubjectRestricted || k == EventSubjectWithdrawn
 }
 
 // ForOfficer reports whether the kind is an officer's business: processors are told of it only where it is named at their
@@ -85,7 +86,7 @@ type EventDetail struct {
 	DueAt     *time.Time `json:"due_at,omitempty"`    // of a request that is due soon
 	Processor string     `json:"processor,omitempty"` // the id of one that does not confirm
 
-	Attributes []AttributeName `json:"attributes,omitempty"` // whose values were put right
+	Attributes []AttributeName `json:"attributes,omitempty"` // whose values were put right, or erased
 }
 
 // ConsentEvent gives the kind of event that a consent's new status is; ok is false for one nobody is

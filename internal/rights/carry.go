@@ -27,14 +27,14 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 		r := &requests[i]
 		switch {
 		case r.State != privacy.RequestInProgress && r.State != privacy.RequestAwaiting:
-		case r.Type == privacy.RequestErasure && !erasesAll(r):
-			failed = errors.Join(failed, s.erasePart(ctx, r))
-		case r.Type == privacy.RequestErasure:
+		case erasesAll(r):
 			erasures = append(erasures, *r)
-		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:
-			failed = errors.Join(failed, s.giveCopy(ctx, r))
 		case r.State == privacy.RequestAwaiting:
 			failed = errors.Join(failed, s.settle(ctx, r))
+		case r.Type == privacy.RequestErasure:
+			failed = errors.Join(failed, s.erasePart(ctx, r))
+		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:
+			failed = errors.Join(failed, s.giveCopy(ctx, r))
 		case r.Type == privacy.RequestRectification:
 			failed = errors.Join(failed, s.rectify(ctx, r))
 		case r.Type == privacy.RequestWithdrawal:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/privacy"
@@ -105,5 +106,15 @@ func (s *Service) erasePart(ctx context.Context, r *store.RightsRequest) error {
 		}
 		s.reach("part_rekeyed")
 	}
-	return s.done(ctx, r, "")
+	clients, err := s.vault.WhoReceived(ctx, r.Subject, attributes)
+	if err != nil {
+		return err
+	}
+	processors, err := s.store.Processors(ctx)
+	if err != nil {
+		return err
+	}
+	event := orderOf(privacy.EventSubjectPartErased, r.Subject, r.ID, time.Time{})
+	event.Detail.Attributes = attributes
+	return s.doneOnceConfirmed(ctx, r, event, processorsOf(processors, clients))
 }

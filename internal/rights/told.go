@@ -87,6 +87,11 @@ func (s *Service) done(ctx context.Context, r *store.RightsRequest, kind privacy
 		}
 		told = recipients[r.Subject]
 	}
+	return s.doneOnceConfirmed(ctx, r, orderOf(kind, r.Subject, r.ID, time.Time{}), told)
+}
+
+// doneOnceConfirmed ends a request that was carried out once the processors that are told of it now have confirmed it.
+func (s *Service) doneOnceConfirmed(ctx context.Context, r *store.RightsRequest, event privacy.Event, told []privacy.ProcessorID) error {
 	if len(told) == 0 {
 		return s.close(ctx, r.ID)
 	}
@@ -95,7 +100,8 @@ func (s *Service) done(ctx context.Context, r *store.RightsRequest, kind privacy
 			return errMovedOn
 		}
 		w := &store.Writes{}
-		inform(w, orderOf(kind, r.Subject, r.ID, at), told)
+		event.At = at
+		inform(w, event, told)
 		r.State = privacy.RequestAwaiting
 		return tx.Send(ctx, w)
 	})

@@ -127,9 +127,10 @@ func (s *Store) RightsRequestsNamed(ctx context.Context, refs []RightsRequestRef
 }
 
 // OpenRightsRequest finds the request of a kind that is still to be carried out, and of which it is known that it is the locked subject's; ok
-// is false when there is none. What waits for processors alone is carried out, but for an erasure, which is one to its end.
+// is false when there is none. What waits for processors alone is carried out, but for an erasure of everything, which
+// is one to its end.
 func (t *Tx) OpenRightsRequest(ctx context.Context, subject privacy.SubjectID, kind privacy.RequestType, scope string) (r RightsRequest, ok bool, err error) {
-	r, err = oneRightsRequest(ctx, t.tx, `subject_id = $1 AND type = $2 AND scope = $3 AND (state = 'in_progress' OR state = 'awaiting_processors' AND type = 'erasure')`, [16]byte(subject), kind, scope)
+	r, err = oneRightsRequest(ctx, t.tx, `subject_id = $1 AND type = $2 AND scope = $3 AND (state = 'in_progress' OR state = 'awaiting_processors' AND type = 'erasure' AND scope = '*')`, [16]byte(subject), kind, scope)
 	ok = err == nil
 	if errors.Is(err, errNoRequest) {
 		err = nil
