@@ -44,6 +44,18 @@ func TestAnEmptyLedgerVerifies(t *testing.T) {
 	}
 }
 
+// A pack that brings no key of its own vouches for nothing to who trusts none.
+func TestAPackWithoutKeysFailsWithoutTrust(t *testing.T) {
+	t.Parallel()
+	p := unpack(t, write(t, source(ours, ledger())))
+	p.put("audit/keys.txt", nil)
+	p.list()
+	p.sign(ours)
+	if report := verify(t, p.zip(), proofpack.Trust{}); report.OK() || faults(report, "manifest") == "" {
+		t.Errorf("%+v", report.Checks)
+	}
+}
+
 // Two packs of the same are the same, byte for byte.
 func TestPacksAreReproducible(t *testing.T) {
 	t.Parallel()
@@ -161,6 +173,7 @@ func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 		"receipts of each other":           {swap("receipts.txt", 1, 3), signed, "receipts", "in the place of record 2 tells something else"},
 		"a missing receipt":                {cut("receipts.txt", 3), signed, "receipts", "none of record 4"},
 		"a receipt too many":               {func(p *pack) { p.putLines("receipts.txt", append(p.lines("receipts.txt"), p.lines("receipts.txt")[0])) }, signed, "receipts", "more than there are records"},
+		"a key set that is none":           {func(p *pack) { p.put("jwks.json", []byte("{}")) }, signed, "keys", "jwks.json: "},
 		"no key set":                       {func(p *pack) { p.drop("jwks.json") }, signed, "keys", "jwks.json is not there"},
 		"a changed notice":                 {func(p *pack) { p.replace("notices/privacy/1/notice.json", "Wir", "Wer") }, signed, "notices", "notice.json is not the text that the records refer to"},
 		"a changed page of a notice":       {func(p *pack) { p.replace("notices/privacy/1/de.md", "Wir", "Wer") }, signed, "notices", "de.md does not have the words"},
