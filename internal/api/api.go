@@ -173,6 +173,7 @@ func (a *API) routes() {
 	a.requestFormRoutes()
 	a.holdRoutes()
 	a.retentionRoutes()
+	a.readmissionRoute()
 	a.healthRoutes()
 }
 

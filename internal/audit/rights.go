@@ -20,6 +20,7 @@ const (
 	ActionErasureExecute     Action = "erasure.execute"
 	ActionErasureFields      Action = "erasure.fields" // of some attributes alone
 	ActionSubjectRekey       Action = "subject.rekey"
+	ActionSubjectReadmit     Action = "subject.readmit"
 	ActionErasureRepeat      Action = "erasure.repeat" // after a backup had brought somebody back
 	ActionRetentionRun       Action = "retention.run"  // its object is the run
 	ActionRetentionDelete    Action = "retention.delete"

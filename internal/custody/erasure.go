@@ -151,7 +151,7 @@ func (s *Service) Bury(ctx context.Context, erasures []store.Erasure) error {
 			return err
 		}
 	}
-	return s.store.StepErasures(ctx, subjectsOf(erasures), store.ErasureMarked, store.ErasureBuried)
+	return s.store.NoteBuried(ctx, subjectsOf(erasures))
 }
 
 // Puncture takes the keys of buried erasures away, page by page: once it returns, nobody can open anything that was sealed under

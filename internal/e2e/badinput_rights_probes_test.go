@@ -7,6 +7,7 @@ func rightsProbes(id string) map[string][]probe {
 	holds := "/v1/subjects/" + id + "/holds"
 	return map[string][]probe{
 		"requests-create":      {{"POST", "/v1/requests", `{"type":"access","subject":{"id":"` + id + `"}}`}},
+		"subjects-readmit":     {{"POST", "/v1/subjects/readmissions", `{"identifiers":[{"type":"email","value":"nobody@example.com"}]}`}},
 		"requests-batch":       {{"POST", "/v1/requests/batch", `{"type":"erasure","ground":"objected","subjects":["` + nobody + `"]}`}, {"POST", "/v1/requests/batch", `{"type":"erasure","ground":"objected","subjects":["x"]}`}},
 		"retention-run":        {{"POST", "/v1/retention/runs", `{"dry_run":true}`}},
 		"retention-list":       {{"GET", "/v1/retention/runs", ""}, {"GET", "/v1/retention/runs?cursor=x", ""}},

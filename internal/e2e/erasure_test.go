@@ -113,6 +113,29 @@ func TestErasureFromRequestToCertificate(t *testing.T) {
 	if again.status != http.StatusConflict || again.code() != "erased_before" {
 		t.Errorf("a second coming: %d %s", again.status, again.body)
 	}
+	// Nothing in the database ties the mark of an identifier to whose it was.
+	var tied int
+	if err := v.connect().QueryRow(t.Context(), `SELECT (SELECT count(*) FROM erasure WHERE hashes <> '') + (SELECT count(*) FROM suppression WHERE request_id IS NOT NULL OR at <> date_trunc('day', at))`).Scan(&tied); err != nil || tied != 0 {
+		t.Errorf("%d marks are tied: %v", tied, err)
+	}
+	// Who comes back of their own will is let in, as somebody new.
+	back := object{"identifiers": []object{{"type": "email", "value": "erase.me@example.com"}}}
+	if a := v.call(http.MethodPost, v.url+"/v1/subjects/readmissions", v.steward(), back); a.status != http.StatusForbidden {
+		t.Errorf("a steward lets somebody back: %d", a.status)
+	}
+	for want := 1; want >= 0; want-- {
+		var answer struct{ Readmitted int }
+		if v.post("/v1/subjects/readmissions", v.agent(), back, http.StatusOK).into(t, &answer); answer.Readmitted != want {
+			t.Errorf("%d marks were taken back, want %d", answer.Readmitted, want)
+		}
+	}
+	if fresh := v.store("erase.me@example.com", object{"email": "erase.me@example.com"}); fresh == id {
+		t.Error("who comes back is who was erased")
+	}
+	var readmissions int
+	if err := v.connect().QueryRow(t.Context(), `SELECT count(*) FROM audit_entry WHERE action = 'subject.readmit'`).Scan(&readmissions); err != nil || readmissions != 2 {
+		t.Errorf("%d readmissions are on record: %v", readmissions, err)
+	}
 	// Who asks again is told of the request there was.
 	var joined rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusOK).into(t, &joined)

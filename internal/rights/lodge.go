@@ -58,7 +58,7 @@ func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked,
 		return Lodged{}, err
 	}
 	law, err := s.lawFor(ctx, &asked, subject)
-	if errors.Is(err, store.ErrErased) && asked.Type == privacy.RequestErasure && asked.Lodged == privacy.LodgedBySubject {
+	if asked.joinsErasure(err) {
 		return s.erasedAlready(ctx, subject)
 	}
 	if err != nil {
@@ -84,11 +84,19 @@ func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked,
 		answer = Lodged{ID: l.request.ID, DueAt: l.request.DueAt, State: l.request.State, Joined: l.joined}
 		return nil
 	})
+	if asked.joinsErasure(err) { // just now, by another call
+		return s.erasedAlready(ctx, subject)
+	}
 	if err != nil {
 		return Lodged{}, err
 	}
 	s.vault.WakeMessenger()
 	return s.carryAtOnce(ctx, subject, answer)
+}
+
+// joinsErasure reports whether a request has failed because what it asks for has been done, or begun, already.
+func (a *Asked) joinsErasure(err error) bool {
+	return errors.Is(err, store.ErrErased) && a.Type == privacy.RequestErasure && a.Lodged == privacy.LodgedBySubject
 }
 
 // erasedAlready answers who asks to be erased and is, or is about to be.

@@ -49,9 +49,9 @@ func (w *Writes) ReleaseIdentifiers(keys []IdentifierKey) {
 	w.queue(`DELETE FROM identifier WHERE (type, blind_index) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, indexes)
 }
 
-// StepErasures moves erasures on that have come as far as the step before.
-func (s *Store) StepErasures(ctx context.Context, subjects []privacy.SubjectID, from, to ErasureStep) error {
-	_, err := s.pool.Exec(ctx, `UPDATE erasure SET step = $3 WHERE subject_id = ANY($1) AND step = $2`, subjectArray(subjects), from, to)
+// NoteBuried moves erasures on that the keyring knows of. From then on nothing here ties the marks of their identifiers to them.
+func (s *Store) NoteBuried(ctx context.Context, subjects []privacy.SubjectID) error {
+	_, err := s.pool.Exec(ctx, `UPDATE erasure SET step = 'buried', hashes = '' WHERE subject_id = ANY($1) AND step = 'marked'`, subjectArray(subjects))
 	return wrap(err, "note a step of an erasure")
 }
 

@@ -42,7 +42,7 @@ func (w *Writes) RestoreRequest(e *Erasure, at time.Time) {
 		VALUES ($1, $2, 'erasure', '*', 'in_progress', 1, 'subject', 'token', 'default', '', $3, $3, $4, $5, 'consentry', '', $4)
 		ON CONFLICT (subject_id, request_id) DO UPDATE SET state = 'in_progress', identified_by = 'token', updated_at = $4 WHERE rights_request.state IN ('received', 'verifying')`,
 		[16]byte(e.Subject), [16]byte(e.Request), e.MarkedAt, at, at.Truncate(24*time.Hour))
-	w.queue(`UPDATE erasure SET step = 'buried' WHERE subject_id = $1 AND request_id = $2 AND step = 'marked' AND $3`, [16]byte(e.Subject), [16]byte(e.Request), e.Step == ErasureBuried)
+	w.queue(`UPDATE erasure SET step = 'buried', hashes = '' WHERE subject_id = $1 AND request_id = $2 AND step = 'marked' AND $3`, [16]byte(e.Subject), [16]byte(e.Request), e.Step == ErasureBuried)
 }
 
 // UnfinishedErasures lists erasures that no certificate has ended, the oldest first.

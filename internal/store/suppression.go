@@ -9,21 +9,28 @@ import (
 	"github.com/consentry/consentry/internal/privacy"
 )
 
-// suppress marks the identifiers of erased people, by their hashes: who comes in again is noticed.
+// suppress marks the identifiers of erased people, by their hashes: who comes in again is noticed. A mark is not tied to whose it was, and
+// knows only the day.
 func (w *Writes) suppress(erasures []Erasure) {
 	var hashes []IdentifierKey
-	var requests [][16]byte
-	var ats []time.Time
+	var days []time.Time
 	for i := range erasures {
 		for _, hash := range erasures[i].Hashes {
-			hashes, requests, ats = append(hashes, hash), append(requests, erasures[i].Request), append(ats, erasures[i].MarkedAt)
+			hashes, days = append(hashes, hash), append(days, erasures[i].MarkedAt.UTC().Truncate(24*time.Hour))
 		}
 	}
 	if len(hashes) == 0 {
 		return
 	}
 	types, values := splitKeys(hashes)
-	w.queue(`INSERT INTO suppression (type, hash, request_id, at) SELECT * FROM unnest($1::smallint[], $2::bytea[], $3::uuid[], $4::timestamptz[]) ON CONFLICT DO NOTHING`, types, values, requests, ats)
+	w.queue(`INSERT INTO suppression (type, hash, at) SELECT * FROM unnest($1::smallint[], $2::bytea[], $3::timestamptz[]) ON CONFLICT DO NOTHING`, types, values, days)
+}
+
+// Unsuppress takes marks away, and tells how many there were.
+func (t *Tx) Unsuppress(ctx context.Context, hashes []IdentifierKey) (int, error) {
+	types, values := splitKeys(hashes)
+	tag, err := t.tx.Exec(ctx, `DELETE FROM suppression WHERE (type, hash) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, values)
+	return int(tag.RowsAffected()), wrap(err, "take marks of erased identifiers away")
 }
 
 // Suppressed tells which of the hashes are marked.
