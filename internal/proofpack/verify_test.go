@@ -47,12 +47,17 @@ func TestAnEmptyLedgerVerifies(t *testing.T) {
 // A pack that brings no key of its own vouches for nothing to who trusts none.
 func TestAPackWithoutKeysFailsWithoutTrust(t *testing.T) {
 	t.Parallel()
-	p := unpack(t, write(t, source(ours, ledger())))
-	p.put("audit/keys.txt", nil)
-	p.list()
-	p.sign(ours)
-	if report := verify(t, p.zip(), proofpack.Trust{}); report.OK() || faults(report, "manifest") == "" {
-		t.Errorf("%+v", report.Checks)
+	for what, change := range map[string]func(*pack){
+		"none":   func(p *pack) { p.put("audit/keys.txt", nil) },
+		"no key": func(p *pack) { p.put("audit/keys.txt", []byte("trust me\n")) },
+	} {
+		p := unpack(t, write(t, source(ours, ledger())))
+		change(p)
+		p.list()
+		p.sign(ours)
+		if report := verify(t, p.zip(), proofpack.Trust{}); report.OK() || !strings.Contains(faults(report, "manifest"), "key") {
+			t.Errorf("%s: found %s", what, faults(report, "manifest"))
+		}
 	}
 }
 
