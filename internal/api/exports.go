@@ -38,8 +38,9 @@ type exportLinkInput struct {
 
 type exportLinkOutput struct {
 	Body struct {
-		Token     string    `json:"token" doc:"What POST /v1/exports/fetch takes; on the page /export it stands behind the #."`
-		Path      string    `json:"path" doc:"The page that fetches the file when its button is pressed." example:"/export#…"`
+		Token     string    `json:"token,omitempty" doc:"What POST /v1/exports/fetch takes; on the page /export it stands behind the #."`
+		Path      string    `json:"path,omitempty" doc:"The page that fetches the file when its button is pressed." example:"/export#…"`
+		Sent      bool      `json:"sent" doc:"It was sent to the subject, and is not told."`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
 }
@@ -59,7 +60,7 @@ func (a *API) exportRoutes() {
 			return &exportOutput{Body: exportOf(&e)}, err
 		}))
 	registerOpen(a, huma.Operation{OperationID: "requests-export-link", Method: http.MethodPost, Path: "/v1/requests/{id}/export/link", Tags: tags, DefaultStatus: http.StatusCreated,
-		Summary: "A link that fetches the file once", Description: "For the subject alone. It works for an hour, and those given before work no more.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
+		Summary: "A link that fetches the file once", Description: "Given to the subject alone, for an hour; for anybody else it is sent to a verified address of the subject, and works for three days. Those from before work no more.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		onRequest(a, "requests-export-link", func(i *exportLinkInput) string { return i.ID }, a.linkExport))
 	huma.Register(a.huma, huma.Operation{OperationID: "exports-fetch", Method: http.MethodPost, Path: "/v1/exports/fetch", Tags: tags,
 		Summary:     "Fetch a file by the link that was given",
@@ -90,7 +91,10 @@ func (a *API) linkExport(ctx context.Context, caller custody.Caller, id privacy.
 		return nil, err
 	}
 	output := &exportLinkOutput{}
-	output.Body.ExpiresAt = link.ExpiresAt.UTC()
+	output.Body.ExpiresAt, output.Body.Sent = link.ExpiresAt.UTC(), link.Token.IsEmpty()
+	if output.Body.Sent {
+		return output, nil
+	}
 	return output, link.Token.Borrow(func(token string) error {
 		output.Body.Token, output.Body.Path = token, "/export#"+token
 		return nil

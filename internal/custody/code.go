@@ -39,6 +39,19 @@ func (s *Service) CodeHash(request privacy.RightsRequestID, code privacy.Clearte
 // QueueCode queues the message that brings a code to a verified address of a subject: email, else phone. Sent is false when the vault
 // knows none, or has nobody to carry the message.
 func (s *Service) QueueCode(ctx context.Context, w *store.Writes, id privacy.SubjectID, request privacy.RightsRequestID, code privacy.Cleartext, at, expires time.Time) (sent bool, err error) {
+	return s.queueSecret(ctx, w, store.MessageCode, id, request, code, at, expires)
+}
+
+// QueueExportLink is QueueCode for the link to a file. It is not sent either where nobody has said where people reach the page of the link.
+func (s *Service) QueueExportLink(ctx context.Context, w *store.Writes, id privacy.SubjectID, request privacy.RightsRequestID, token privacy.Cleartext, at, expires time.Time) (sent bool, err error) {
+	if s.confirming.PublicURL == "" {
+		return false, nil
+	}
+	return s.queueSecret(ctx, w, store.MessageExport, id, request, token, at, expires)
+}
+
+// queueSecret queues a message that brings a secret to a verified address of a subject: email, else phone.
+func (s *Service) queueSecret(ctx context.Context, w *store.Writes, kind store.MessageKind, id privacy.SubjectID, request privacy.RightsRequestID, secret privacy.Cleartext, at, expires time.Time) (sent bool, err error) {
 	for _, channel := range []mail.Channel{mail.Email, mail.SMS} {
 		contact, ok, err := s.contact(ctx, id, channel)
 		if err != nil {
@@ -54,11 +67,11 @@ func (s *Service) QueueCode(ctx context.Context, w *store.Writes, id privacy.Sub
 		if err != nil {
 			return false, err
 		}
-		message := store.Message{Kind: store.MessageCode, Subject: id, Record: request, Channel: string(channel), DueAt: at, ExpiresAt: expires}
+		message := store.Message{Kind: kind, Subject: id, Record: request, Channel: string(channel), DueAt: at, ExpiresAt: expires}
 		if message.ID, err = s.newID(); err != nil {
 			return false, err
 		}
-		if message.Sealed, err = key.Seal(keyring.KindMessage, 1, 1, code); err != nil {
+		if message.Sealed, err = key.Seal(keyring.KindMessage, 1, 1, secret); err != nil {
 			return false, err
 		}
 		w.PutMessage(&message)

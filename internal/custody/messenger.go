@@ -179,7 +179,7 @@ func (s *Service) mustBeAwaited(ctx context.Context, m *store.Message) error {
 func (s *Service) handOver(ctx context.Context, m *store.Message) error {
 	channel := mail.Channel(m.Channel)
 	courier := s.confirming.carrier(channel)
-	if courier == nil || m.Kind == store.MessageConfirmation && s.confirming.PublicURL == "" {
+	if courier == nil || m.Kind != store.MessageCode && s.confirming.PublicURL == "" {
 		return privacy.Unavailable(nil, "confirmation_unavailable", "this node sends no messages of that kind")
 	}
 	if m.Kind == store.MessageConfirmation {
@@ -213,32 +213,42 @@ func (s *Service) handOver(ctx context.Context, m *store.Message) error {
 	if err != nil {
 		return err
 	}
-	if m.Kind == store.MessageCode {
-		text, err := s.codeText(channel, language, token, m.ExpiresAt)
-		if err != nil {
-			return err
-		}
-		return courier.Send(ctx, to, text)
-	}
-	revision, err := s.revision(ctx)
-	if err != nil {
-		return err
-	}
-	purpose, _ := s.policy.Purpose(revision, m.Purpose)
-	content := mail.Confirmation{Controller: s.controller.Name, Purpose: titleIn(purpose.Title, language, m.Purpose), ExpiresAt: m.ExpiresAt}
-	err = token.Borrow(func(token string) error {
-		// After the # it is not sent to any server, and so ends up in no log.
-		content.Link = s.confirming.PublicURL + "/confirm?l=" + language + "#" + token
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	text, err := mail.Confirm(channel, language, content)
+	text, err := s.textOf(ctx, m, channel, language, token)
 	if err != nil {
 		return err
 	}
 	return courier.Send(ctx, to, text)
+}
+
+// textOf writes a message, by its kind.
+func (s *Service) textOf(ctx context.Context, m *store.Message, channel mail.Channel, language string, token privacy.Cleartext) (text mail.Message, err error) {
+	switch m.Kind {
+	case store.MessageCode:
+		return s.codeText(channel, language, token, m.ExpiresAt)
+	case store.MessageExport:
+		err = token.Borrow(func(token string) (err error) {
+			text, err = mail.Export(channel, language, mail.ExportLink{Controller: s.controller.Name, Link: s.linkTo("/export", language, token), ExpiresAt: m.ExpiresAt})
+			return err
+		})
+		return text, err
+	}
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return text, err
+	}
+	purpose, _ := s.policy.Purpose(revision, m.Purpose)
+	content := mail.Confirmation{Controller: s.controller.Name, Purpose: titleIn(purpose.Title, language, m.Purpose), ExpiresAt: m.ExpiresAt}
+	err = token.Borrow(func(token string) (err error) {
+		content.Link = s.linkTo("/confirm", language, token)
+		text, err = mail.Confirm(channel, language, content)
+		return err
+	})
+	return text, err
+}
+
+// linkTo makes a link to a page. What stands after the # is not sent to any server, and so ends up in no log.
+func (s *Service) linkTo(page, language, token string) string {
+	return s.confirming.PublicURL + page + "?l=" + language + "#" + token
 }
 
 func titleIn(titles map[string]string, language string, purpose privacy.PurposeName) string {

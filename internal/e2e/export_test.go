@@ -283,7 +283,7 @@ func TestExportLinkWorksOnceForItsSubject(t *testing.T) {
 	other := v.store("unlinked@example.com", object{"email": "unlinked@example.com", "country": "DE"})
 	request := v.askFor("access", id)
 	path := "/v1/requests/" + request + "/export"
-	for name, token := range map[string]string{"another subject": v.self(other), "an agent": v.agent(), "an officer": v.officer(), "an auditor": v.auditor(), "a consumer": v.consumer(), "an admin": v.token("root", privacy.RoleAdmin)} {
+	for name, token := range map[string]string{"another subject": v.self(other), "an auditor": v.auditor(), "a consumer": v.consumer(), "an admin": v.token("root", privacy.RoleAdmin)} {
 		if a := v.call(http.MethodPost, v.url+path+"/link", token, object{}); a.status != http.StatusForbidden || strings.Contains(string(a.body), id) {
 			t.Errorf("%s gets a link: %d %s", name, a.status, a.body)
 		}
@@ -291,6 +291,11 @@ func TestExportLinkWorksOnceForItsSubject(t *testing.T) {
 	for name, token := range map[string]string{"another subject": v.self(other), "a consumer": v.consumer()} {
 		if a := v.call(http.MethodGet, v.url+path, token, nil); a.status != http.StatusForbidden {
 			t.Errorf("%s is told of the file: %d %s", name, a.status, a.body)
+		}
+	}
+	for name, token := range map[string]string{"an agent": v.agent(), "an officer": v.officer()} {
+		if a := v.call(http.MethodPost, v.url+path+"/link", token, object{}); a.status != http.StatusConflict || a.code() != "no_verified_address" {
+			t.Errorf("%s gets a link: %d %s", name, a.status, a.body)
 		}
 	}
 	first := v.link(request, id)
@@ -332,6 +337,56 @@ func TestExportLinkWorksOnceForItsSubject(t *testing.T) {
 	if a := v.call(http.MethodPost, v.url+"/v1/requests/"+asked.ID+"/export/link", v.self(other), object{}); a.code() != "export_not_ready" {
 		t.Errorf("a link after the refusal: %d %s", a.status, a.body)
 	}
+}
+
+// Who has no token of their own is sent the link, at once and whenever an agent asks for it: it is nowhere else.
+func TestExportLinkIsSentToWhoHasNoToken(t *testing.T) {
+	bag := &postbag{}
+	v := setupWith(t, func(c *node.Config) { c.Confirming.Email, c.Confirming.PublicURL = bag, "https://privacy.example.com" })
+	var stored struct{ ID string }
+	v.post("/v1/subjects", v.steward(), object{"identifiers": []object{{"type": "email", "value": "sent@example.com", "verified": true}}, "source": "test",
+		"attributes": object{"email": "sent@example.com", "country": "DE", "language": "de"}}, http.StatusCreated).into(t, &stored)
+	var r rightsRequest
+	v.post("/v1/requests", v.agent(), object{"type": "access", "identifier": object{"type": "email", "value": "sent@example.com"}}, http.StatusCreated).into(t, &r)
+	v.post("/v1/requests/"+r.ID+"/verify", v.agent(), object{"code": bag.code(t, 1)}, http.StatusOK)
+	v.closed(r.ID)
+	first := bag.link(t, 2)
+	a := v.call(http.MethodPost, v.url+"/v1/requests/"+r.ID+"/export/link", v.agent(), object{})
+	var told struct {
+		Sent  bool
+		Token string
+	}
+	if a.into(t, &told); a.status != http.StatusCreated || !told.Sent || told.Token != "" || strings.Contains(string(a.body), "#") {
+		t.Errorf("the agent is told %d %s", a.status, a.body)
+	}
+	second := bag.link(t, 3)
+	if a := v.fetch(first); a.code() != "export_link_invalid" {
+		t.Errorf("the first link, after the second was sent: %d %s", a.status, a.body)
+	}
+	if strings.Contains(string(v.dump()), second) || strings.Contains(v.logs.String(), second) {
+		t.Error("the link is in clear")
+	}
+	if a := v.fetch(second); a.status != http.StatusOK || len(unzip(t, a.body)) != 10 {
+		t.Errorf("the link: %d %.300s", a.status, a.body)
+	}
+}
+
+// link waits for the n-th message and takes the token of its link out of it.
+func (b *postbag) link(t testing.TB, n int) string {
+	t.Helper()
+	waitUntil(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.sent) >= n
+	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !strings.Contains(b.sent[n-1].Text, "Datei mit Ihren Daten") {
+		t.Errorf("the message is %q", b.sent[n-1].Text)
+	}
+	_, token, _ := strings.Cut(b.sent[n-1].Text, "https://privacy.example.com/export?l=de#")
+	token, _, _ = strings.Cut(token, "\n")
+	return token
 }
 
 func (v *vault) exportRows() (rows string) {

@@ -47,7 +47,7 @@ func TestAccessLogListsEachDisclosureOnce(t *testing.T) {
 		{"service-desk", "service.support", v.agent()}, {"ads-desk", "ads.personalised", v.token("ads-desk", privacy.RoleConsumer)},
 	}
 	const disclosures = 360
-	want, random := map[string]int{}, rand.New(rand.NewPCG(1, 2)) //nolint:gosec // to be the same each time
+	want, random := map[string]int{}, rand.New(rand.NewPCG(1, 2))
 	requests := make(chan func(), disclosures)
 	for i := range disclosures {
 		by, size := callers[i%len(callers)], 1

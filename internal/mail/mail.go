@@ -37,6 +37,13 @@ type RequestCode struct {
 	ExpiresAt  time.Time
 }
 
+// ExportLink is what somebody is told whose file can be fetched.
+type ExportLink struct {
+	Controller string
+	Link       string
+	ExpiresAt  time.Time
+}
+
 // Channel says how a message goes.
 type Channel string
 
@@ -77,6 +84,14 @@ func Code(channel Channel, tag string, c RequestCode) (Message, error) {
 		RequestCode
 		Until string
 	}{c, until(c.ExpiresAt)})
+}
+
+// Export writes the message that brings a link to a file, in the language of the tag.
+func Export(channel Channel, tag string, e ExportLink) (Message, error) {
+	return write("export", channel, tag, struct {
+		ExportLink
+		Until string
+	}{e, until(e.ExpiresAt)})
 }
 
 func until(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 MST") }

@@ -12,17 +12,22 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// A request of access or portability is answered with a file, which a job makes and which the subject fetches with a link. The link
-// works once, for an hour; there can be another as long as the file is kept. A legal hold keeps nobody from their own data: the
+// A request of access or portability is answered with a file, which a job makes and which the subject fetches with a link. Who has a token
+// of their own asks for the link; to others it is sent, to an address that was verified. It works once, and for a limited time; there
+// can be another as long as the file is kept. A legal hold keeps nobody from their own data: the
 // laws that know one know it against erasure alone.
 
-// linkWithin is how long a link works.
-const linkWithin = time.Hour
+// How long a link works, given to the subject themselves and sent to them.
+const (
+	linkWithin = time.Hour
+	mailWithin = 3 * 24 * time.Hour
+)
 
 var (
 	errNotExportable = privacy.Invalid("no_export_of_request", "only a request of access or portability is answered with an export")
 	errNotReady      = privacy.Conflict("export_not_ready", "the request has not been carried out yet; try again later")
 	errExportGone    = privacy.NotFound("export_expired", "the export has expired; make the request again")
+	errNoAddress     = privacy.Conflict("no_verified_address", "no verified address of the person is held, or this vault sends no messages; the person can fetch the file with a token of their own")
 	errExportLink    = privacy.Invalid("export_link_invalid", "the link is not whole, has expired or was used before; ask for a new one")
 )
 
@@ -45,8 +50,14 @@ func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 		}
 		w := &store.Writes{}
 		w.FinishExport(&made)
+		if r.Identified != privacy.IdentifiedByToken {
+			if _, err := s.sendLink(ctx, w, &made, at); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
+				return err
+			}
+		}
 		return tx.Send(ctx, w)
 	})
+	s.vault.WakeMessenger()
 	if err != nil {
 		err = cmp.Or(s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID), err)
 	}
@@ -103,35 +114,64 @@ func (s *Service) Exports(ctx context.Context, subject privacy.SubjectID) ([]Exp
 	return alive, err
 }
 
-// ExportLink is a link that fetches a file once.
+// ExportLink is a link that fetches a file once. It has no token when it was sent to the subject.
 type ExportLink struct {
 	Token     privacy.Cleartext
 	ExpiresAt time.Time
 }
 
-// LinkExport gives the subject a link to the file of their request. One that was given before works no more.
+// LinkExport gives the subject a link to the file of their request. To anybody else it is not given, but sent to an address of the
+// subject. One that was there before works no more.
 func (s *Service) LinkExport(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID) (link ExportLink, err error) {
 	r, err := s.answered(ctx, id)
 	if err != nil {
 		return link, err
 	}
+	own := caller.Has(privacy.RoleSubject) && caller.Subject == r.Subject
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		e, at, err := s.lockExport(ctx, tx, &r)
 		if err != nil {
 			return err
 		}
-		token, hash, err := s.vault.NewExportLink(e.ID)
+		w := &store.Writes{}
+		if own {
+			link.Token, err = s.drawLink(&e, at.Add(linkWithin))
+			w.UpdateExport(&e)
+		} else if sent, failed := s.sendLink(ctx, w, &e, at); failed != nil || !sent {
+			err = cmp.Or(failed, error(errNoAddress))
+		}
 		if err != nil {
 			return err
 		}
-		e.LinkHash, e.LinkExpiresAt = hash[:], at.Add(linkWithin)
-		if e.LinkExpiresAt.After(e.ExpiresAt) {
-			e.LinkExpiresAt = e.ExpiresAt
-		}
-		link = ExportLink{Token: token, ExpiresAt: e.LinkExpiresAt}
-		return s.writeExport(ctx, tx, caller, &e, at, audit.ActionExportLink)
+		link.ExpiresAt = e.LinkExpiresAt
+		return s.writeExport(ctx, tx, w, caller, &e, at, audit.ActionExportLink)
 	})
+	s.vault.WakeMessenger()
 	return link, err
+}
+
+// drawLink puts a new link in the place of the one before.
+func (s *Service) drawLink(e *Export, expires time.Time) (privacy.Cleartext, error) {
+	token, hash, err := s.vault.NewExportLink(e.ID)
+	if e.LinkHash, e.LinkExpiresAt = hash[:], expires; expires.After(e.ExpiresAt) {
+		e.LinkExpiresAt = e.ExpiresAt
+	}
+	return token, err
+}
+
+// sendLink queues the message that brings a new link. Sent is false when there is no way to send it; then nothing changes.
+func (s *Service) sendLink(ctx context.Context, w *store.Writes, e *Export, at time.Time) (sent bool, err error) {
+	linked := *e
+	token, err := s.drawLink(&linked, at.Add(mailWithin))
+	if err != nil {
+		return false, err
+	}
+	if sent, err = s.vault.QueueExportLink(ctx, w, e.Subject, e.Request, token, at, linked.LinkExpiresAt); err != nil || !sent {
+		return false, err
+	}
+	*e = linked
+	w.UpdateExport(e)
+	return true, nil
 }
 
 // lockExport locks a request's subject and reads the file.
@@ -143,13 +183,12 @@ func (s *Service) lockExport(ctx context.Context, tx *store.Tx, r *store.RightsR
 	return e, s.vault.Instant(), s.alive(&e, err)
 }
 
-func (s *Service) writeExport(ctx context.Context, tx *store.Tx, caller custody.Caller, e *Export, at time.Time, action audit.Action) error {
+// writeExport carries writes out that are about a file, with their entry.
+func (s *Service) writeExport(ctx context.Context, tx *store.Tx, w *store.Writes, caller custody.Caller, e *Export, at time.Time, action audit.Action) error {
 	batch, err := s.vault.Entered(at, audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Subject: e.Subject, Object: "export/" + e.ID.String(), Actor: s.vault.Actor(caller)})
 	if err != nil {
 		return err
 	}
-	w := &store.Writes{}
-	w.UpdateExport(e)
 	w.AppendAudit(batch)
 	return tx.Send(ctx, w)
 }
@@ -182,7 +221,9 @@ func (s *Service) FetchExport(ctx context.Context, request privacy.RequestID, to
 		fetched = e
 		caller := custody.System()
 		caller.Request = request
-		return s.writeExport(ctx, tx, caller, &e, at, audit.ActionExportFetch)
+		w := &store.Writes{}
+		w.UpdateExport(&e)
+		return s.writeExport(ctx, tx, w, caller, &e, at, audit.ActionExportFetch)
 	})
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ type MessageKind string
 const (
 	MessageConfirmation MessageKind = "confirmation" // a link to confirm a consent
 	MessageCode         MessageKind = "code"         // that shows who is asking
+	MessageExport       MessageKind = "export"       // a link that fetches what somebody has asked for
 )
 
 // PutMessage queues a message: it is sent if and only if the transaction commits.
