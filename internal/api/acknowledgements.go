@@ -9,7 +9,6 @@ import (
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/rights"
-	"github.com/consentry/consentry/internal/webhook"
 )
 
 // Processors that have a thousand erasures to confirm name them in one call.
@@ -43,14 +42,6 @@ type callbackInput struct {
 	Body      Acknowledged
 }
 
-func (i *callbackInput) header() http.Header {
-	header := make(http.Header, 3)
-	header.Set(webhook.HeaderID, i.WebhookID)
-	header.Set(webhook.HeaderTimestamp, i.Timestamp)
-	header.Set(webhook.HeaderSignature, i.Signature)
-	return header
-}
-
 type pollAcknowledgeInput struct {
 	Idempotent
 	Body Acknowledged
@@ -80,11 +71,8 @@ func (a *API) acknowledgementRoutes() {
 }
 
 func (a *API) acknowledgeBySignature(ctx context.Context, input *callbackInput) (*acceptedOutput, error) {
-	id, err := privacy.ParseProcessorID(input.ID)
+	id, err := a.service.VerifyProcessor(ctx, input.ID, custody.SignedCall{ID: input.WebhookID, Timestamp: input.Timestamp, Signature: input.Signature, Body: input.RawBody})
 	if err != nil {
-		return nil, webhook.ErrNotAuthentic
-	}
-	if err := a.service.VerifyProcessor(ctx, id, input.header(), input.RawBody); err != nil {
 		return nil, err
 	}
 	requests, err := input.Body.ids()

@@ -8,21 +8,35 @@ import (
 	"github.com/consentry/consentry/internal/webhook"
 )
 
-// VerifyProcessor makes sure that a processor has signed what it says, as a Standard Webhook with its own secret. That there is no such
-// processor, or that it has been retired, is told apart from a wrong signature by nobody.
-func (s *Service) VerifyProcessor(ctx context.Context, id privacy.ProcessorID, header http.Header, body []byte) error {
+// SignedCall is what a processor says, as a Standard Webhook.
+type SignedCall struct {
+	ID, Timestamp, Signature string // of the headers
+	Body                     []byte
+}
+
+// VerifyProcessor makes sure that a processor has signed what it says with its own secret. That there is no such processor, or that it
+// has been retired, is told apart from a wrong signature by nobody.
+func (s *Service) VerifyProcessor(ctx context.Context, name string, call SignedCall) (privacy.ProcessorID, error) {
+	id, err := privacy.ParseProcessorID(name)
+	if err != nil {
+		return id, webhook.ErrNotAuthentic
+	}
 	p, err := s.store.Processor(ctx, id)
 	if privacy.KindOf(err) == privacy.KindNotFound && err != nil || err == nil && p.Secret == "" {
-		return webhook.ErrNotAuthentic
+		return id, webhook.ErrNotAuthentic
 	}
 	if err != nil {
-		return err
+		return id, err
 	}
 	secrets, err := s.processorSecrets(ctx, &p)
 	if err != nil {
-		return err
+		return id, err
 	}
-	return webhook.Verify(header, body, s.now(), secrets...)
+	header := make(http.Header, 3)
+	header.Set(webhook.HeaderID, call.ID)
+	header.Set(webhook.HeaderTimestamp, call.Timestamp)
+	header.Set(webhook.HeaderSignature, call.Signature)
+	return id, webhook.Verify(header, call.Body, s.now(), secrets...)
 }
 
 // ProcessorsOf lists the processors that an application is, as which they ask for data and for events.
