@@ -291,7 +291,8 @@ func (r *recording) needsKey(record *store.ConsentRecord) bool {
 	return record.Action == privacy.ActionGrant || !r.consent.Evidence.IsEmpty()
 }
 
-// firstZone is how far ahead of UTC a day begins somewhere: who was born there on a date may consent, or be consented for, on that date.
+// firstZone is how far ahead of UTC a day begins somewhere: who was born there on a date may consent, or be consented for, on that date. Only the
+// year is told of: whoever may record consents must not find a birthday by trying dates.
 const firstZone = 14 * time.Hour
 
 // mayGive refuses a consent from before the subject was born, and asks the policy whether their own word is enough for one.
@@ -300,8 +301,8 @@ func (s *Service) mayGive(ctx context.Context, key *keyring.Subject, head *store
 	if err != nil {
 		return err
 	}
-	if born := s.facts(st).Born; record.OccurredAt.Before(born.Add(-firstZone)) {
-		return privacy.Invalid("consent_before_birth", "occurred_at lies before the birth date that is held of the subject: one of the two is wrong")
+	if born := s.facts(st).Born; record.OccurredAt.Year() < born.Add(-firstZone).Year() {
+		return privacy.Invalid("consent_before_birth", "occurred_at lies before the year of birth that is held of the subject: one of the two is wrong")
 	}
 	if record.By != privacy.BySelf {
 		return nil

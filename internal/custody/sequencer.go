@@ -43,9 +43,9 @@ const sequenceBatches = 500
 func (s *Service) Sequence(ctx context.Context) error { return s.sequence(ctx, s.store.Sequence) }
 
 // SequenceNow is Sequence for whoever cannot wait for the next checkpoint: when it returns, there is one over everything that was
-// committed before. Several who ask at once share what the first of them signs.
+// committed before. Several who ask at once share what one of them signs, and wait for it without a database connection.
 func (s *Service) SequenceNow(ctx context.Context) error {
-	return s.sequence(ctx, s.store.SequenceNow)
+	return s.sequencing.do(ctx, func(ctx context.Context) error { return s.sequence(ctx, s.store.SequenceNow) })
 }
 
 func (s *Service) sequence(ctx context.Context, step func(context.Context, int, time.Time, store.Notary) (bool, error)) error {

@@ -53,7 +53,8 @@ type Service struct {
 	head    *logHead
 	ending  chan struct{} // closed by EndWaits
 
-	segments *segments
+	segments   *segments
+	sequencing *sharedTurn // see SequenceNow
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin
@@ -109,7 +110,7 @@ func New(c Config) *Service {
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)
 	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
-	s.segments = newSegments(s, c.NoSegments)
+	s.segments, s.sequencing = newSegments(s, c.NoSegments), newSharedTurn()
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }

@@ -61,8 +61,8 @@ func TestConsentThatCannotBe(t *testing.T) {
 		"in another language": {id, object{"notice": notice, "locale": "fr"}, "notice_not_in_language"},
 		"for another purpose": {id, object{"notice": notice, "purpose": "sales.outreach"}, "notice_not_for_purpose"},
 		"of a child":          {child, object{}, "guardian_consent_required"},
-		"before their birth":  {child, object{"occurred_at": "2016-04-29T00:00:00Z"}, "consent_before_birth"},
-		"for somebody unborn": {child, object{"occurred_at": "2016-04-29T00:00:00Z", "by": "guardian"}, "consent_before_birth"},
+		"before their birth":  {child, object{"occurred_at": "2015-12-30T00:00:00Z"}, "consent_before_birth"},
+		"for somebody unborn": {child, object{"occurred_at": "2015-12-30T00:00:00Z", "by": "guardian"}, "consent_before_birth"},
 		"before 1970":         {id, object{"occurred_at": "1969-12-31T00:00:00Z"}, "consent_too_early"},
 		"without a courier":   {id, object{"confirm": "email"}, "confirmation_unavailable"},
 	} {

@@ -201,8 +201,8 @@ func TestCodesOfTheForm(t *testing.T) {
 	}
 }
 
-// Who fills the form in, or guesses, again and again from one place is slowed down, and a person is not sent more than five codes a day, whoever
-// asks from wherever.
+// Who fills the form in, or guesses, again and again from one place is slowed down, and a person is not sent more than five codes a day by it, whoever
+// asks from wherever; those that agents send are not among them.
 func TestFormIsLimited(t *testing.T) {
 	time0, bag := &clock{}, &postbag{}
 	v := setupWith(t, behindAProxy, time0.set, func(c *node.Config) { c.Confirming.Email = bag })
@@ -237,6 +237,10 @@ func TestFormIsLimited(t *testing.T) {
 		t.Errorf("%d codes were sent", len(bag.sent))
 	}
 	bag.mu.Unlock()
+	v.post("/v1/requests", v.agent(), object{"type": "access", "identifier": object{"type": "email", "value": "flood@example.com"}}, http.StatusCreated)
+	if bag.code(t, 6) == "" {
+		t.Error("a stranger has used up what agents may send")
+	}
 	for body, code := range map[string]string{
 		`{"type":"erasure"}`: "invalid_request", `{"type":"rectification","identifier":{"type":"email","value":"a@example.com"},"details":{"text":"x"}}`: "invalid_request",
 		`{"type":"erasure","identifier":{"type":"email","value":"no address"}}`: "invalid_identifier", `{"type":"everything","identifier":{"type":"email","value":"a@example.com"}}`: "invalid_request",

@@ -205,20 +205,39 @@ func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
 	})
 }
 
-// Resume enqueues the erasures that are under way, for which a restored database may have no job. It is run at start; a job that comes
-// on top of another does no harm.
+// resumeAtMost bounds what is looked for at a time.
+const resumeAtMost = 10_000
+
+// Resume enqueues what is under way, for which there may be no job: in a restored database, and of requests that an older version left to
+// an officer. It is run at start and now and then; a job that comes on top of another does no harm.
 func (s *Service) Resume(ctx context.Context) error {
-	under, err := s.store.UnfinishedErasures(ctx, 100_000)
-	if err != nil || len(under) == 0 {
+	erasures, err := s.store.UnfinishedErasures(ctx, resumeAtMost)
+	if err != nil {
 		return err
 	}
-	var jobs []river.JobArgs
-	for chunk := range slices.Chunk(under, carryAtMost) {
-		args := CarryArgs{}
-		for _, e := range chunk {
-			args.Requests = append(args.Requests, Ref{e.Subject, e.Request})
+	requests, err := s.store.Unfinished(ctx, carriedOut, resumeAtMost)
+	if err != nil {
+		return err
+	}
+	refs, named := make([]Ref, 0, len(erasures)+len(requests)), make(map[Ref]bool)
+	add := func(ref Ref) {
+		if !named[ref] {
+			named[ref] = true
+			refs = append(refs, ref)
 		}
-		jobs = append(jobs, args)
+	}
+	for _, e := range erasures {
+		add(Ref{e.Subject, e.Request})
+	}
+	for _, r := range requests {
+		add(Ref(r))
+	}
+	var jobs []river.JobArgs
+	for chunk := range slices.Chunk(refs, carryAtMost) {
+		jobs = append(jobs, CarryArgs{Requests: chunk})
+	}
+	if len(jobs) == 0 {
+		return nil
 	}
 	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, jobs...) })
 }

@@ -68,7 +68,7 @@ func (w *codeWorker) Work(ctx context.Context, job *river.Job[SendCodeArgs]) err
 
 // SendCode gives a request that waits to be identified a code, and sends it to who is known. It does so once, however often it is run.
 func (s *Service) SendCode(ctx context.Context, ref Ref) error {
-	fresh, err := s.drawCode(ctx, ref.Subject, ref.ID)
+	fresh, err := s.drawCode(ctx, ref.Subject, ref.ID, true)
 	if err == nil {
 		err = fresh.unsent // the job comes again
 	}

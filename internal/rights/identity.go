@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 const (
 	codeWithin   = 10 * time.Minute
 	codeAttempts = 5 // with a wrong code; then it is dead
-	codesADay    = 5 // to one person, whoever asks
+	codesADay    = 5 // to one person by agents, and as many by the form: a stranger who fills it in leaves theirs alone
 )
 
 // Proof shows that the subject asks: the code they were sent, or what an agent has seen.
@@ -44,23 +45,34 @@ type freshCode struct {
 	request privacy.RightsRequestID
 	code    store.RightsCode
 	message store.Writes
-	unsent  error // why there is no message: the keyring is away. An agent can vouch meanwhile
+	dud     [32]byte // a hash that no code has, for those that nobody is sent: what cannot be known must not be guessed either
+	unsent  error    // why there is no message: the keyring is away. An agent can vouch meanwhile
 }
 
 // drawCode draws a code. It is called before a transaction, because it reads: transactions that wait for a second connection while
 // they hold one can use all of them up.
-func (s *Service) drawCode(ctx context.Context, subject privacy.SubjectID, request privacy.RightsRequestID) (*freshCode, error) {
+func (s *Service) drawCode(ctx context.Context, subject privacy.SubjectID, request privacy.RightsRequestID, byForm bool) (*freshCode, error) {
 	code, err := s.vault.NewCode()
 	if err != nil {
 		return nil, err
 	}
+	never, err := s.vault.NewID()
+	if err != nil {
+		return nil, err
+	}
 	at := s.vault.Instant()
-	fresh := &freshCode{subject: subject, request: request, code: store.RightsCode{Hash: s.vault.CodeHash(request, code), CreatedAt: at, ExpiresAt: at.Add(codeWithin)}}
-	sent, err := s.store.RightsCodesSince(ctx, subject, at.Add(-24*time.Hour))
-	if err != nil || sent >= codesADay {
+	fresh := &freshCode{subject: subject, request: request, code: store.RightsCode{CreatedAt: at, ExpiresAt: at.Add(codeWithin)}}
+	fresh.code.Hash = s.vault.CodeHash(request, privacy.NewCleartext(hex.EncodeToString(never[:])))
+	fresh.dud = fresh.code.Hash
+	before, err := s.store.RightsCodesSince(ctx, subject, byForm, at.Add(-24*time.Hour))
+	if err != nil || before >= codesADay {
 		return fresh, err
 	}
-	if _, err = s.vault.QueueCode(ctx, &fresh.message, subject, request, code, at, fresh.code.ExpiresAt); privacy.KindOf(err) == privacy.KindUnavailable && err != nil && ctx.Err() == nil {
+	sent, err := s.vault.QueueCode(ctx, &fresh.message, subject, request, code, at, fresh.code.ExpiresAt)
+	if sent {
+		fresh.code.Hash = s.vault.CodeHash(request, code)
+	}
+	if privacy.KindOf(err) == privacy.KindUnavailable && err != nil && ctx.Err() == nil {
 		fresh.unsent, err = err, nil
 	}
 	return fresh, err
@@ -70,6 +82,8 @@ func (s *Service) drawCode(ctx context.Context, subject privacy.SubjectID, reque
 func (c *freshCode) give(w *store.Writes, known bool) {
 	if known {
 		w.Add(&c.message)
+	} else {
+		c.code.Hash = c.dud
 	}
 	w.PutRightsCode(c.subject, c.request, &c.code)
 }

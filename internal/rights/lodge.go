@@ -70,7 +70,7 @@ func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked,
 	}
 	var code *freshCode
 	if asked.Lodged != privacy.LodgedBySubject {
-		if code, err = s.drawCode(ctx, subject, id); err != nil {
+		if code, err = s.drawCode(ctx, subject, id, false); err != nil {
 			return Lodged{}, err
 		}
 	}

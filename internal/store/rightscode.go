@@ -45,8 +45,10 @@ func (t *Tx) UpdateRightsCode(ctx context.Context, subject privacy.SubjectID, id
 	return wrap(err, "change a code")
 }
 
-// RightsCodesSince counts the codes that a subject was sent since the given time.
-func (s *Store) RightsCodesSince(ctx context.Context, subject privacy.SubjectID, since time.Time) (n int, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM rights_code WHERE subject_id = $1 AND created_at > $2`, [16]byte(subject), since).Scan(&n)
+// RightsCodesSince counts the requests of a subject that were given a code since the given time: those that anybody may have made, by a
+// form, or the others.
+func (s *Store) RightsCodesSince(ctx context.Context, subject privacy.SubjectID, byForm bool, since time.Time) (n int, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM rights_code c JOIN rights_request r ON r.subject_id = c.subject_id AND r.request_id = c.request_id
+		WHERE c.subject_id = $1 AND r.subject_id = $1 AND c.created_at > $2 AND (r.lodged_by = 'form') = $3`, [16]byte(subject), since, byForm).Scan(&n)
 	return n, wrap(err, "count codes")
 }

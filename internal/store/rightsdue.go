@@ -21,6 +21,18 @@ func (s *Store) DueSoon(ctx context.Context, at time.Time, before time.Duration,
 		AND (reminded_at IS NULL OR reminded_at < due_at - $2::interval) AND (lodged_by <> 'form' OR identified_by <> '') ORDER BY due_at LIMIT $3`, at.Add(before), before, limit)
 }
 
+// Unfinished lists the requests of some kinds that are to be carried out, the oldest first.
+func (s *Store) Unfinished(ctx context.Context, types []privacy.RequestType, limit int) ([]RightsRequestRef, error) {
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id FROM rights_request WHERE state = 'in_progress' AND type = ANY($1) ORDER BY request_id LIMIT $2`, types, limit)
+	if err != nil {
+		return nil, wrap(err, "list requests under way")
+	}
+	refs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (ref RightsRequestRef, err error) {
+		return ref, row.Scan((*[16]byte)(&ref.Subject), (*[16]byte)(&ref.ID))
+	})
+	return refs, wrap(err, "list requests under way")
+}
+
 func (s *Store) requestIDs(ctx context.Context, sql string, args ...any) ([]privacy.RightsRequestID, error) {
 	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
