@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -40,7 +39,7 @@ func (s *Service) scopeOf(ctx context.Context, part *Part) (string, error) {
 	for _, category := range part.Categories {
 		found := false
 		for _, a := range words.Attributes() {
-			if a.Category == catalogue.Category(category) {
+			if string(a.Category) == category {
 				chosen[a.Name], found = true, true
 			}
 		}
