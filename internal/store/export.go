@@ -97,11 +97,6 @@ func (w *Writes) UpdateExport(e *Export) {
 		[16]byte(e.Subject), [16]byte(e.ID), e.LinkHash, nullTime(e.LinkExpiresAt), nullTime(e.FetchedAt))
 }
 
-// DropExports deletes what a locked subject could take away: it has values in it that are not to be there any more.
-func (w *Writes) DropExports(subject privacy.SubjectID) {
-	w.queue(`DELETE FROM export WHERE subject_id = $1`, [16]byte(subject))
-}
-
 // DropExport deletes an export that came to nothing.
 func (s *Store) DropExport(ctx context.Context, subject privacy.SubjectID, id privacy.ExportID) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM export WHERE subject_id = $1 AND export_id = $2`, [16]byte(subject), [16]byte(id))
