@@ -29,7 +29,7 @@ type requestBatchOutput struct {
 func (a *API) requestBatchRoute(tags []string) {
 	register(a, huma.Operation{OperationID: "requests-batch", Method: http.MethodPost, Path: "/v1/requests/batch", Tags: tags, DefaultStatus: http.StatusOK,
 		Summary:     "Erase many people whom the law wants erased",
-		Description: "Each gets a request and a certificate of their own. Who has an open erasure joins it, who is under a legal hold waits. It may be sent again: nobody is erased twice."}, nobody, a.createRequests)
+		Description: "Each gets a request and a certificate of their own. Who has an open erasure joins it, who is under a legal hold waits. Of whom nothing could be done has a problem, and the others are erased. It may be sent again: nobody is erased twice."}, nobody, a.createRequests)
 }
 
 func (a *API) createRequests(ctx context.Context, caller custody.Caller, input *requestBatchInput) (*requestBatchOutput, error) {

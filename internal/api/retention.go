@@ -20,7 +20,7 @@ type RetentionRun struct {
 	StartedAt  time.Time               `json:"started_at"`
 	FinishedAt *time.Time              `json:"finished_at,omitempty" doc:"Absent while it is under way."`
 	Subjects   int64                   `json:"subjects" doc:"Of whom something was due."`
-	Attributes custody.RetentionCounts `json:"attributes" doc:"Values that were due, by attribute and by why: expired, purpose_retention, purpose_ended; held are those that a legal hold keeps."`
+	Attributes custody.RetentionCounts `json:"attributes" doc:"Values that were due, by attribute and by why: expired, purpose_retention, purpose_ended; held are those that a legal hold keeps, failed those that could not be deleted because something of the subject is damaged. What has left the catalogue is under its number, such as #17."`
 }
 
 func retentionRun(r *custody.RetentionRun) RetentionRun {

@@ -24,7 +24,8 @@ type Doomed struct {
 }
 
 // MarkErased queues what stops all reads of locked subjects, and gives the erasures that begin with it. The marks that their identifiers
-// leave have to be worked out now: nobody can open an identifier once the key is gone. Erasures of one page share a tombstone.
+// leave have to be worked out now: nobody can open an identifier once the key is gone. Erasures of one page share a tombstone. The error is
+// [Damaged], and nothing is queued, when the marks of some cannot be worked out.
 func (s *Service) MarkErased(ctx context.Context, tx *store.Tx, w *store.Writes, caller Caller, doomed []Doomed, at time.Time) ([]store.Erasure, error) {
 	ids := make([]privacy.SubjectID, len(doomed))
 	for i := range doomed {
@@ -42,7 +43,7 @@ func (s *Service) MarkErased(ctx context.Context, tx *store.Tx, w *store.Writes,
 	if err != nil {
 		return nil, err
 	}
-	tombstones := make(map[keyring.PageNo][16]byte)
+	tombstones, damaged := make(map[keyring.PageNo][16]byte), make(Damaged)
 	erasures := make([]store.Erasure, len(doomed))
 	var released []store.IdentifierKey
 	for i, d := range doomed {
@@ -53,6 +54,10 @@ func (s *Service) MarkErased(ctx context.Context, tx *store.Tx, w *store.Writes,
 			}
 		}
 		hashes, err := s.suppressionHashes(ctx, &d.Subject, sealed[d.Subject.ID])
+		if isDamage(err) {
+			damaged[d.Subject.ID] = err
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +66,9 @@ func (s *Service) MarkErased(ctx context.Context, tx *store.Tx, w *store.Writes,
 		}
 		erasures[i] = store.Erasure{Subject: d.Subject.ID, Request: d.Request, Step: store.ErasureMarked, Slot: d.Subject.Slot, Tombstone: tombstones[page],
 			Hashes: hashes, MarkedAt: at, Entries: []string{batch.Entries[i].Name.String()}}
+	}
+	if len(damaged) > 0 {
+		return nil, damaged
 	}
 	change, err := s.newID()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // deleteFields deletes attributes of a locked subject, and what was made from them: the copy in the policy state and the facets, which
 // segments follow. A deleted field keeps its row without the value, with the time of its collection unless another is given, so that no
-// older copy comes in again.
+// older copy comes in again. Of attributes that have left the catalogue nothing was made, and they are not named among those that are gone.
 func (s *Service) deleteFields(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, attributes []privacy.AttributeID, source string, collected, at time.Time) ([]privacy.AttributeName, error) {
 	stored, err := tx.StoredValues(ctx, row.ID, attributes)
 	if err != nil {
@@ -22,20 +22,24 @@ func (s *Service) deleteFields(ctx context.Context, tx *store.Tx, key *keyring.S
 	for _, number := range attributes {
 		attribute, known := s.catalogue.ByID(number)
 		have, there := stored[number]
-		if !known || !there {
+		if !there {
 			continue
 		}
 		deleted := store.Value{Attribute: number, Version: have.Version + 1, Source: source, CollectedAt: have.CollectedAt}
 		if !collected.IsZero() {
 			deleted.CollectedAt = collected
 		}
-		values, fields = append(values, deleted), append(fields, ProfileValue{Attribute: attribute, Delete: true})
+		if values = append(values, deleted); known {
+			fields = append(fields, ProfileValue{Attribute: attribute, Delete: true})
+		}
+	}
+	if len(values) > 0 {
+		if err := tx.PutValues(ctx, row.ID, values, at); err != nil {
+			return nil, err
+		}
 	}
 	if len(fields) == 0 {
 		return nil, nil
-	}
-	if err := tx.PutValues(ctx, row.ID, values, at); err != nil {
-		return nil, err
 	}
 	if _, err := s.writeState(ctx, tx, key, row, fields, &Profile{}, at); err != nil {
 		return nil, err

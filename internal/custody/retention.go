@@ -2,7 +2,7 @@ package custody
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -29,6 +29,7 @@ const (
 	duePurpose = "purpose_retention" // and so is that of every purpose that covers it
 	dueEnded   = "purpose_ended"     // no purpose covers it any more
 	dueHeld    = "held"              // it would be, but for a legal hold
+	dueFailed  = "failed"            // it is, and stays until somebody has looked at what is damaged of the subject
 )
 
 const (
@@ -36,9 +37,12 @@ const (
 	retentionChunk  = 50                 // subjects whose values are deleted in one transaction
 	retentionGrace  = 7 * 24 * time.Hour // after a purpose ended, in which who ended it by mistake can put it back
 	retentionEvery  = 24 * time.Hour
+	retentionLook   = 15 * time.Minute // between two looks at whether a run is due or was left by a process that died
+	retentionTurn   = 5 * time.Minute  // for which one job works at a run, before another goes on
 )
 
-// StartRetention starts a run, or gives the one that is under way.
+// StartRetention starts a run, or gives the one that is under way. That one gets another job: the process that had its first may have died,
+// and of two jobs at a run all but one end.
 func (s *Service) StartRetention(ctx context.Context, caller Caller, dryRun bool) (store.RetentionRun, error) {
 	revision, err := s.revision(ctx)
 	if err != nil {
@@ -61,14 +65,21 @@ func (s *Service) StartRetention(ctx context.Context, caller Caller, dryRun bool
 	if err != nil || started {
 		return run, err
 	}
-	runs, err := s.store.RetentionRuns(ctx, [16]byte{}, 1)
-	if err == nil && len(runs) == 0 {
-		err = privacy.Unavailable(nil, "retention_busy", "another run has just ended; try again")
-	}
-	if err != nil {
+	if run, err = s.store.RetentionUnderWay(ctx); err != nil {
 		return store.RetentionRun{}, err
 	}
-	return runs[0], nil
+	return run, s.store.Write(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, RetentionArgs{Run: run.ID}) })
+}
+
+// RetainDaily starts the run of the day when the last one that deleted began a day ago, and has one that is under way go on. When that was
+// is read from the database, so that it does not matter which process looks, nor for how long it has been there.
+func (s *Service) RetainDaily(ctx context.Context) error {
+	last, underWay, err := s.store.LastRetention(ctx)
+	if err != nil || !underWay && s.instant().Before(last.Add(retentionEvery)) {
+		return err
+	}
+	_, err = s.StartRetention(ctx, System(), false)
+	return err
 }
 
 // RetentionRuns lists runs, newest first.
@@ -83,7 +94,7 @@ func (s *Service) RetentionRun(ctx context.Context, id [16]byte) (store.Retentio
 
 func retentionObject(id [16]byte) string { return "retention/" + privacy.SubjectID(id).String() }
 
-// RetentionArgs is the job of a run; without one, of starting the run of the day.
+// RetentionArgs is the job of a run; without one, of looking whether one is due.
 type RetentionArgs struct {
 	Run [16]byte `json:"run"`
 }
@@ -99,38 +110,45 @@ type retentionWorker struct {
 // Work implements river.Worker.
 func (w *retentionWorker) Work(ctx context.Context, job *river.Job[RetentionArgs]) error {
 	if job.Args.Run == [16]byte{} {
-		_, err := w.service.StartRetention(ctx, System(), false)
-		return err
+		return w.service.RetainDaily(ctx)
 	}
-	return w.service.runRetention(ctx, job.Args.Run)
+	finished, err := w.service.runRetention(ctx, job.Args.Run, w.service.now().Add(retentionTurn))
+	switch {
+	case errors.Is(err, errRunMoved):
+		return nil
+	case err == nil && !finished:
+		return river.JobSnooze(0)
+	}
+	return err
 }
 
-// Timeout implements river.Worker: a run takes as long as the population is large, and goes on where it was when it is stopped.
-func (*retentionWorker) Timeout(*river.Job[RetentionArgs]) time.Duration { return -1 }
+// Timeout implements river.Worker. It must be finite: River never rescues a job without one from a process that died.
+func (*retentionWorker) Timeout(*river.Job[RetentionArgs]) time.Duration { return 2 * retentionTurn }
 
-// PeriodicJobs are those of the service that come round by themselves.
+// PeriodicJobs are those of the service that come round by themselves. River counts from when its leader started, and leaders change: what
+// comes round is therefore a look, and far more often than a run.
 func (s *Service) PeriodicJobs() []*river.PeriodicJob {
-	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(retentionEvery), func() (river.JobArgs, *river.InsertOpts) { return RetentionArgs{}, nil },
+	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(retentionLook), func() (river.JobArgs, *river.InsertOpts) { return RetentionArgs{}, nil },
 		&river.PeriodicJobOpts{ID: "retention"})}
 }
 
-// runRetention takes a run from where it is to its end.
-func (s *Service) runRetention(ctx context.Context, id [16]byte) error {
+// runRetention takes a run from where it is to its end, or as far as it comes until then.
+func (s *Service) runRetention(ctx context.Context, id [16]byte, until time.Time) (finished bool, err error) {
 	run, err := s.store.RetentionRun(ctx, id)
 	if err != nil || !run.FinishedAt.IsZero() {
-		return err
+		return err == nil, err
 	}
 	terms, err := s.retentionTerms(ctx, run.Revision, run.StartedAt)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for run.FinishedAt.IsZero() {
+	for run.FinishedAt.IsZero() && s.now().Before(until) {
 		in, last, err := s.store.SubjectsAfter(ctx, run.Cursor, retentionPeople)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := s.retainRange(ctx, &run, terms, in); err != nil {
-			return err
+			return false, err
 		}
 		err = s.advance(ctx, &run, func(_ *store.Tx, next *store.RetentionRun) error {
 			if next.Cursor = in.To; last {
@@ -139,10 +157,10 @@ func (s *Service) runRetention(ctx context.Context, id [16]byte) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return !run.FinishedAt.IsZero(), nil
 }
 
 // errRunMoved ends a job that finds another at its run.
@@ -272,118 +290,4 @@ func (s *Service) orphanedAfter(ctx context.Context, p, next store.Publication, 
 		}
 	}
 	return nil
-}
-
-// why says why a value is due.
-func (t *retentionTerms) why(v store.DueValue) string {
-	switch {
-	case v.Held:
-		return dueHeld
-	case t.ended[v.Attribute]:
-		return dueEnded
-	case v.Expired:
-		return dueExpired
-	default:
-		return duePurpose
-	}
-}
-
-// retainRange deletes, or only counts, what is due of a range of subjects.
-func (s *Service) retainRange(ctx context.Context, run *store.RetentionRun, terms retentionTerms, in store.SubjectRange) error {
-	due, err := s.store.DueValues(ctx, in, terms.Terms)
-	if err != nil {
-		return err
-	}
-	parts := dueBySubject(due)
-	if run.DryRun {
-		for _, of := range parts {
-			s.count(run, &terms, of)
-		}
-		return nil
-	}
-	for chunk := range slices.Chunk(parts, retentionChunk) {
-		ids := column(chunk, func(of []store.DueValue) privacy.SubjectID { return of[0].Subject })
-		if err := s.expire(ctx, run, terms, ids); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dueBySubject cuts what is due, which is in the order of the subjects, into what is due of each.
-func dueBySubject(due []store.DueValue) (parts [][]store.DueValue) {
-	for begin, i := 0, 1; i <= len(due); i++ {
-		if i == len(due) || due[i].Subject != due[begin].Subject {
-			parts = append(parts, due[begin:i])
-			begin = i
-		}
-	}
-	return parts
-}
-
-func (s *Service) count(run *store.RetentionRun, terms *retentionTerms, of []store.DueValue) {
-	for _, v := range of {
-		if attribute, ok := s.catalogue.ByID(v.Attribute); ok {
-			run.Counts.Add(attribute.Name, terms.why(v), 1)
-		}
-	}
-	run.Subjects++
-}
-
-// expire deletes what is due of some subjects, in one short transaction. What has changed since they were looked at counts as it is now.
-func (s *Service) expire(ctx context.Context, run *store.RetentionRun, terms retentionTerms, ids []privacy.SubjectID) error {
-	slots, err := s.store.SlotsOf(ctx, ids)
-	if err != nil {
-		return err
-	}
-	for _, slot := range slots {
-		if err := s.keyring.Fetch(ctx, slot); err != nil {
-			return err
-		}
-	}
-	return s.advance(ctx, run, func(tx *store.Tx, next *store.RetentionRun) error {
-		subjects, err := tx.LockSubjects(ctx, ids)
-		if err != nil {
-			return err
-		}
-		due, err := tx.DueValues(ctx, ids, terms.Terms)
-		if err != nil {
-			return err
-		}
-		next.Cursor = ids[len(ids)-1]
-		at := s.instant()
-		var drafts []audit.Draft
-		for _, of := range dueBySubject(due) {
-			row, there := subjects[of[0].Subject]
-			if !there {
-				continue // erased
-			}
-			s.count(next, &terms, of)
-			if of[0].Held {
-				continue
-			}
-			draft, err := s.expireSubject(ctx, tx, next.ID, row, of, at)
-			if err != nil {
-				return err
-			}
-			drafts = append(drafts, draft)
-		}
-		if len(drafts) == 0 {
-			return nil
-		}
-		batch, err := s.newBatch(at, drafts)
-		if err != nil {
-			return err
-		}
-		return tx.AppendAudit(ctx, batch)
-	})
-}
-
-func (s *Service) expireSubject(ctx context.Context, tx *store.Tx, run [16]byte, row store.Subject, due []store.DueValue, at time.Time) (audit.Draft, error) {
-	key, err := s.keyAtHand(ctx, row.ID, row.Slot)
-	if err != nil {
-		return audit.Draft{}, err
-	}
-	names, err := s.deleteFields(ctx, tx, key, row, column(due, func(v store.DueValue) privacy.AttributeID { return v.Attribute }), "retention", time.Time{}, at)
-	return audit.Draft{Action: audit.ActionRetentionDelete, Client: systemClient, Subject: row.ID, Object: retentionObject(run), Attributes: names}, err
 }

@@ -42,6 +42,8 @@ func (st state) seal(subject *keyring.Subject, order []privacy.AttributeName, ve
 	return subject.Seal(keyring.KindState, 0, version, privacy.NewCleartext(text.String()))
 }
 
+var errStateUnreadable = privacy.NewError(privacy.KindInternal, "state_unreadable", "the subject's state has an unknown version")
+
 // openState unpacks the state of a subject's row.
 func openState(subject *keyring.Subject, row *store.Subject) (state, error) {
 	sealed, err := subject.Open(keyring.KindState, 0, row.Version, row.State)
@@ -52,7 +54,7 @@ func openState(subject *keyring.Subject, row *store.Subject) (state, error) {
 	err = sealed.Borrow(func(text string) error {
 		version, rest, _ := strings.Cut(text, fieldEnd)
 		if version != stateVersion {
-			return privacy.NewError(privacy.KindInternal, "state_unreadable", "the subject's state has an unknown version")
+			return errStateUnreadable
 		}
 		regime, rest, more := strings.Cut(rest, fieldEnd)
 		st = state{regime: privacy.Regime(regime), values: make(map[privacy.AttributeName]privacy.Cleartext, 4)}

@@ -101,6 +101,42 @@ func TestErasureOfMany(t *testing.T) {
 	}
 }
 
+// Who is damaged, and a chunk that the database does not take, are told beside those whose erasure goes on.
+func TestErasureOfManyBesideFailures(t *testing.T) {
+	v := setup(t)
+	const people = 252 // two transactions, the second of two people
+	v.importNamed("beside", people)
+	ids := v.subjectIDs()
+	db := v.connect()
+	state, email, last := ids[0], ids[1], ids[people-1]
+	sql(t, db, `UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = $1`, state)
+	sql(t, db, `UPDATE subject_identifier SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE subject_id = $1`, email)
+	sql(t, db, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'`)
+	sql(t, db, `CREATE TRIGGER refuse BEFORE INSERT ON rights_request FOR EACH ROW WHEN (NEW.subject_id = '`+last+`') EXECUTE FUNCTION refuse()`)
+	problems := map[string]int{}
+	for _, one := range v.eraseBatch(ids...) {
+		problems[one.Problem]++
+		damaged := one.Subject == state || one.Subject == email
+		if damaged != (one.Problem == "sealed_value_not_authentic") || (one.Problem == "") != (one.Lodged.ID != "") {
+			t.Errorf("%+v", one)
+		}
+		if one.Problem == "" {
+			v.closed(one.Lodged.ID)
+		}
+		if one.Subject == last && one.Problem == "" {
+			t.Error("who was refused is said to be taken up")
+		}
+	}
+	if problems[""] < 249 || len(problems) != 3 {
+		t.Errorf("what became of them: %v", problems)
+	}
+	// Once the reason is gone, asking again takes the rest up.
+	sql(t, db, `DROP TRIGGER refuse ON rights_request`)
+	if again := v.eraseBatch(last); again[0].Lodged.ID == "" {
+		t.Errorf("asked again: %+v", again)
+	}
+}
+
 // importNamed imports people with the least there is to them.
 func (v *vault) importNamed(prefix string, people int) {
 	v.t.Helper()

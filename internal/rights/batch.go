@@ -3,6 +3,7 @@ package rights
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -30,7 +31,7 @@ type Batched struct {
 }
 
 // EraseMany takes up the erasure of many people. Who has an open erasure joins it, who is held waits, and who is not known is told
-// beside the others. It may be repeated: nobody is erased twice.
+// beside the others, as is who failed. It may be repeated: nobody is erased twice. The error is set when nothing became of anybody.
 func (s *Service) EraseMany(ctx context.Context, caller custody.Caller, subjects []privacy.SubjectID, duty string, once custody.Once) ([]Batched, error) {
 	if len(subjects) == 0 || len(subjects) > BatchAtMost {
 		return nil, privacy.Invalid("batch_size", "name 1 to 1,000 subjects")
@@ -50,6 +51,9 @@ func (s *Service) EraseMany(ctx context.Context, caller custody.Caller, subjects
 	for i, id := range subjects {
 		answer[i] = b.became[id]
 	}
+	if b.cut { // what was not reached may be had by asking again
+		return answer, nil
+	}
 	return answer, s.vault.WriteOnce(ctx, once, &answer, func(*store.Tx) error { return nil })
 }
 
@@ -60,6 +64,7 @@ type batch struct {
 	duty    string
 	laws    map[privacy.SubjectID]custody.Law
 	became  map[privacy.SubjectID]Batched
+	cut     bool // some were not taken up, for a reason that is not theirs
 }
 
 // lodge takes requests up a chunk at a time, those of a key page together: they share its tombstone.
@@ -76,20 +81,56 @@ func (b *batch) lodge(ctx context.Context, subjects []privacy.SubjectID) error {
 	}
 	open := slices.DeleteFunc(distinct, func(id privacy.SubjectID) bool { _, known := b.laws[id]; return !known })
 	slices.SortFunc(open, func(x, y privacy.SubjectID) int { return cmp.Compare(slots[x], slots[y]) })
+	var failed error
 	for chunk := range slices.Chunk(open, erasureChunk) {
-		var became map[privacy.SubjectID]Batched
-		err := b.service.store.Write(ctx, func(tx *store.Tx) (err error) {
-			became, err = b.write(ctx, tx, chunk)
-			return err
-		})
-		if err != nil {
-			return err
+		if failed == nil || privacy.KindOf(failed) != privacy.KindUnavailable {
+			failed = b.lodgeChunk(ctx, chunk)
 		}
-		for id, one := range became {
-			b.became[id] = one
+		if failed != nil { // a chunk before it has happened all the same, so each is told
+			b.cut = true
+			b.fail(failed, chunk...)
 		}
 	}
+	if failed != nil && !b.any() {
+		return failed
+	}
 	return nil
+}
+
+// lodgeChunk takes the requests of a chunk up in one transaction, but for those of whom something is damaged.
+func (b *batch) lodgeChunk(ctx context.Context, chunk []privacy.SubjectID) error {
+	var became map[privacy.SubjectID]Batched
+	damaged, err := soundOf(chunk, func(sound []privacy.SubjectID) error {
+		return b.service.store.Write(ctx, func(tx *store.Tx) (err error) {
+			became, err = b.write(ctx, tx, sound)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for id, why := range damaged {
+		b.fail(why, id)
+	}
+	maps.Copy(b.became, became)
+	return nil
+}
+
+// fail tells those for whom nothing was done why.
+func (b *batch) fail(why error, subjects ...privacy.SubjectID) {
+	for _, id := range subjects {
+		b.became[id] = Batched{Subject: id, Problem: privacy.CodeOf(why)}
+	}
+}
+
+// any reports whether anything was done for anybody.
+func (b *batch) any() bool {
+	for _, one := range b.became {
+		if one.Lodged != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // findLaws looks up which law holds for whom. Those who are not known, or erased already, are answered here.
@@ -105,8 +146,10 @@ func (b *batch) findLaws(ctx context.Context, subjects []privacy.SubjectID) erro
 			b.laws[id] = laws[i].Law
 		case privacy.KindOf(err) == privacy.KindNotFound:
 			b.became[id] = b.gone(ctx, id, err)
-		default:
+		case privacy.KindOf(err) == privacy.KindUnavailable: // the policy has no terms, for nobody
 			return err
+		default:
+			b.fail(err, id)
 		}
 	}
 	return nil

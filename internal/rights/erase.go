@@ -123,23 +123,44 @@ func (s *Service) markRest(ctx context.Context, requests []store.RightsRequest, 
 		return err
 	}
 	slices.SortFunc(rest, func(a, b privacy.SubjectID) int { return cmp.Compare(slots[a], slots[b]) }) // so that those of a page share a tombstone
+	var failed error
 	for chunk := range slices.Chunk(rest, erasureChunk) {
-		err := s.store.Write(ctx, func(tx *store.Tx) error {
-			subjects, err := tx.LockSubjects(ctx, chunk)
-			if err != nil {
-				return err
-			}
-			w := &store.Writes{}
-			if err := s.markMany(ctx, tx, w, custody.System(), subjects, request, s.vault.Instant()); err != nil {
-				return err
-			}
-			return tx.Send(ctx, w)
+		damaged, err := soundOf(chunk, func(sound []privacy.SubjectID) error {
+			return s.store.Write(ctx, func(tx *store.Tx) error {
+				subjects, err := tx.LockSubjects(ctx, sound)
+				if err != nil {
+					return err
+				}
+				w := &store.Writes{}
+				if err := s.markMany(ctx, tx, w, custody.System(), subjects, request, s.vault.Instant()); err != nil {
+					return err
+				}
+				return tx.Send(ctx, w)
+			})
 		})
 		if err != nil {
-			return err
+			return errors.Join(failed, err)
+		}
+		if len(damaged) > 0 {
+			failed = errors.Join(failed, damaged)
 		}
 	}
-	return nil
+	return failed
+}
+
+// soundOf does something for many subjects at once, and anew without those of whom something turns out to be damaged.
+func soundOf(subjects []privacy.SubjectID, do func(sound []privacy.SubjectID) error) (custody.Damaged, error) {
+	damaged := make(custody.Damaged)
+	for sound := slices.Clone(subjects); len(sound) > 0; {
+		err := do(sound)
+		var more custody.Damaged
+		if !errors.As(err, &more) {
+			return damaged, err
+		}
+		maps.Copy(damaged, more)
+		sound = slices.DeleteFunc(sound, func(id privacy.SubjectID) bool { return damaged[id] != nil })
+	}
+	return damaged, nil
 }
 
 // fetchKeys has the keys of subjects at hand before any of them is locked, and tells where they are.

@@ -74,6 +74,26 @@ func (s *Store) RetentionRuns(ctx context.Context, before [16]byte, limit int) (
 	return list, wrap(err, "list retention runs")
 }
 
+// LastRetention tells when the last run that deletes began, zero when there was none, and whether any run is under way.
+func (s *Store) LastRetention(ctx context.Context) (began time.Time, underWay bool, err error) {
+	var last *time.Time
+	err = s.pool.QueryRow(ctx, `SELECT max(started_at) FILTER (WHERE NOT dry_run), coalesce(bool_or(finished_at IS NULL), false) FROM retention_run`).Scan(&last, &underWay)
+	return timeOrZero(last), underWay, wrap(err, "look for the last retention run")
+}
+
+// RetentionUnderWay reads the run that is under way. KindUnavailable when there is none any more.
+func (s *Store) RetentionUnderWay(ctx context.Context) (RetentionRun, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+retentionColumns+` FROM retention_run WHERE finished_at IS NULL`)
+	if err != nil {
+		return RetentionRun{}, wrap(err, "read the retention run under way")
+	}
+	run, err := pgx.CollectExactlyOneRow(rows, scanRetentionRun)
+	if isNoRows(err) {
+		return run, privacy.Unavailable(nil, "retention_busy", "another run has just ended; try again")
+	}
+	return run, wrap(err, "read the retention run under way")
+}
+
 // RetentionRun reads a run. KindNotFound when there is none.
 func (s *Store) RetentionRun(ctx context.Context, id [16]byte) (RetentionRun, error) {
 	rows, err := s.pool.Query(ctx, `SELECT `+retentionColumns+` FROM retention_run WHERE run_id = $1`, id)
