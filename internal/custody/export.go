@@ -24,28 +24,33 @@ const exportsKept = 7 * 24 * time.Hour
 // MakeExport writes the file of a request of access or portability. It is not made yet when this returns: whoever asks finishes it in
 // the transaction that closes the request ([store.Writes.FinishExport]), or drops it.
 func (s *Service) MakeExport(ctx context.Context, r *store.RightsRequest) (made store.Export, err error) {
-	d, err := s.ownDataOf(ctx, r.Subject)
-	if err != nil {
-		return made, err
-	}
-	made = store.Export{Subject: r.Subject, Request: r.ID, BegunAt: d.at, ExpiresAt: d.at.Add(exportsKept)}
+	at := s.instant()
+	made = store.Export{Subject: r.Subject, Request: r.ID, BegunAt: at, ExpiresAt: at.Add(exportsKept)}
 	if made.ID, err = s.newID(); err != nil {
 		return made, err
 	}
 	if err := s.store.BeginExport(ctx, &made); err != nil {
 		return made, err
 	}
-	w := &chunkWriter{ctx: ctx, store: s.store, key: d.key, export: &made, buffer: make([]byte, 0, chunkSize)}
-	err = export.Write(w, d.source(r))
-	if err == nil {
-		err = w.close()
-	}
-	if err != nil {
+	if made.Size, err = s.writeExport(ctx, r, &made); err != nil {
 		_ = s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID) // else it expires
-		return made, err
 	}
-	made.Size, made.MadeAt = w.size, s.instant()
-	return made, nil
+	made.MadeAt = s.instant()
+	return made, err
+}
+
+// writeExport writes the chunks of an export that was begun, and gives the size of the file.
+func (s *Service) writeExport(ctx context.Context, r *store.RightsRequest, made *store.Export) (size int64, err error) {
+	d, err := s.ownDataOf(ctx, r.Subject)
+	if err != nil {
+		return 0, err
+	}
+	w := &chunkWriter{ctx: ctx, store: s.store, key: d.key, export: made, buffer: make([]byte, 0, chunkSize)}
+	if err := export.Write(w, d.source(r)); err != nil {
+		return 0, err
+	}
+	err = w.close()
+	return w.size, err
 }
 
 func (d *ownData) source(r *store.RightsRequest) *export.Source {

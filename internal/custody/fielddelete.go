@@ -9,9 +9,10 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// deleteFields deletes attributes of a locked subject, and what was made from them: the copy in the policy state and the facets, which
-// segments follow. A deleted field keeps its row without the value, with the time of its collection unless another is given, so that no
-// older copy comes in again. Of attributes that have left the catalogue nothing was made, and they are not named among those that are gone.
+// deleteFields deletes attributes of a locked subject, and what was made from them: the copy in the policy state, the facets, which
+// segments follow, and the files that the subject could fetch. A deleted field keeps its row without the value, with the time of its
+// collection unless another is given, so that no older copy comes in again. Of attributes that have left the catalogue no state or facet
+// was made, and they are not named among those that are gone.
 func (s *Service) deleteFields(ctx context.Context, tx *store.Tx, key *keyring.Subject, row store.Subject, attributes []privacy.AttributeID, source string, collected, at time.Time) ([]privacy.AttributeName, error) {
 	stored, err := tx.StoredValues(ctx, row.ID, attributes)
 	if err != nil {
@@ -35,6 +36,9 @@ func (s *Service) deleteFields(ctx context.Context, tx *store.Tx, key *keyring.S
 	}
 	if len(values) > 0 {
 		if err := tx.PutValues(ctx, row.ID, values, at); err != nil {
+			return nil, err
+		}
+		if err := tx.DropExports(ctx, row.ID); err != nil {
 			return nil, err
 		}
 	}

@@ -156,7 +156,23 @@ func (s *Service) writeValues(ctx context.Context, tx *store.Tx, key *keyring.Su
 			return err
 		}
 	}
-	return tx.PutValues(ctx, id, values, at)
+	if err := tx.PutValues(ctx, id, values, at); err != nil || !replaces(key, fields, stored) {
+		return err
+	}
+	return tx.DropExports(ctx, id)
+}
+
+// replaces reports whether any of the fields takes away, or puts something else in the place of, a value that was read: one that an
+// export may hold. What does not open counts as something else.
+func replaces(key *keyring.Subject, fields []ProfileValue, stored map[privacy.AttributeID]store.Value) bool {
+	return slices.ContainsFunc(fields, func(field ProfileValue) bool {
+		have := stored[field.Attribute.ID]
+		if have.Sealed == nil || field.Delete {
+			return have.Sealed != nil
+		}
+		value, err := key.Open(keyring.KindAttribute, have.Attribute, have.Version, have.Sealed)
+		return err != nil || value != field.Value
+	})
 }
 
 // writeState seals the subject's policy state anew under the next version, which rises with every

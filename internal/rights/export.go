@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -26,7 +27,7 @@ const (
 var (
 	errNotExportable = privacy.Invalid("no_export_of_request", "only a request of access or portability is answered with an export")
 	errNotReady      = privacy.Conflict("export_not_ready", "the request has not been carried out yet; try again later")
-	errExportGone    = privacy.NotFound("export_expired", "the export has expired; make the request again")
+	errExportGone    = privacy.NotFound("export_expired", "the export has expired, or what it held has changed since; make the request again")
 	errNoAddress     = privacy.Conflict("no_verified_address", "no verified address of the person is held, or this vault sends no messages; the person can fetch the file with a token of their own")
 	errExportLink    = privacy.Invalid("export_link_invalid", "the link is not whole, has expired or was used before; ask for a new one")
 )
@@ -37,8 +38,8 @@ type Export = store.Export
 // giveCopy makes the file that a request asks for, and closes the request with it.
 func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 	made, err := s.vault.MakeExport(ctx, r)
-	if privacy.KindOf(err) == privacy.KindNotFound && err != nil {
-		return s.close(ctx, r.ID) // they were erased meanwhile, and nothing of them is left to be told
+	if gone(err) {
+		return s.close(ctx, r.ID) // nothing of them is left to be told
 	}
 	if err != nil {
 		return err
@@ -48,8 +49,10 @@ func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 		if err := complete(tx, r, at); err != nil {
 			return err
 		}
+		if err := tx.FinishExport(ctx, &made); err != nil {
+			return err
+		}
 		w := &store.Writes{}
-		w.FinishExport(&made)
 		if r.Identified != privacy.IdentifiedByToken {
 			if _, err := s.sendLink(ctx, w, &made, at); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
 				return err
@@ -58,13 +61,23 @@ func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 		return tx.Send(ctx, w)
 	})
 	s.vault.WakeMessenger()
-	if err != nil {
-		err = cmp.Or(s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID), err)
+	if err == nil {
+		return nil
 	}
-	if privacy.CodeOf(err) == errClosed.Code {
+	_ = s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID) // else it expires
+	switch {
+	case gone(err):
+		return s.close(ctx, r.ID)
+	case privacy.CodeOf(err) == errClosed.Code:
 		return nil // it was refused, or another job was faster
 	}
 	return err
+}
+
+// gone reports whether an error says that the subject themselves was erased. What else is not found is missing, and no reason to leave
+// somebody without an answer.
+func gone(err error) bool {
+	return errors.Is(err, store.ErrErased) || errors.Is(err, store.ErrNoSubject)
 }
 
 // Export tells of the file that a request was answered with. KindConflict while it is being made, KindNotFound once it has expired.
@@ -204,29 +217,36 @@ func (s *Service) FetchExport(ctx context.Context, request privacy.RequestID, to
 	if err != nil {
 		return nil, cmp.Or(notFoundAs(err, errExportLink), err)
 	}
+	if !fits(&found, hash, s.vault.Instant()) {
+		return nil, errExportLink
+	}
 	r, err := s.answered(ctx, found.Request)
 	if err != nil {
 		return nil, errExportLink
 	}
-	var fetched Export
+	file, err := s.vault.OpenExport(ctx, &found) // before the link is used up: without the key it would be for nothing
+	if err != nil {
+		return nil, cmp.Or(notFoundAs(err, errExportLink), err)
+	}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		e, at, err := s.lockExport(ctx, tx, &r)
 		if err != nil {
 			return cmp.Or(notFoundAs(err, errExportLink), err)
 		}
-		if e.ID != found.ID || len(e.LinkHash) == 0 || subtle.ConstantTimeCompare(hash[:], e.LinkHash) != 1 || !at.Before(e.LinkExpiresAt) {
+		if e.ID != found.ID || !fits(&e, hash, at) {
 			return errExportLink
 		}
 		e.LinkHash, e.LinkExpiresAt, e.FetchedAt = nil, time.Time{}, at
-		fetched = e
 		caller := custody.System()
 		caller.Request = request
 		w := &store.Writes{}
 		w.UpdateExport(&e)
 		return s.writeExport(ctx, tx, w, caller, &e, at, audit.ActionExportFetch)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return s.vault.OpenExport(ctx, &fetched)
+	return file, err
+}
+
+// fits reports whether a link is the one that fetches a file.
+func fits(e *Export, hash [32]byte, at time.Time) bool {
+	return len(e.LinkHash) > 0 && subtle.ConstantTimeCompare(hash[:], e.LinkHash) == 1 && at.Before(e.LinkExpiresAt)
 }

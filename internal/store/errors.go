@@ -22,6 +22,7 @@ const (
 	codeDeadlock             = "40P01"
 	codeReadOnly             = "25006" // the primary has become a replica
 	codeLockTimeout          = "55P03"
+	codeForeignKey           = "23503"
 )
 
 // awayClasses are those in which the server, not the statement, is at fault: connection, log-in,

@@ -72,23 +72,45 @@ func (s *Store) Exports(ctx context.Context, subject privacy.SubjectID) ([]Expor
 	return list, wrap(err, "list exports")
 }
 
-// BeginExport adds an export to which chunks can be added.
+// ErrExportDropped is given where an export is gone before it was made: what it was to hold has changed, or was deleted.
+var ErrExportDropped = privacy.Conflict("export_dropped", "what is held has changed while the export was made; it is made again")
+
+// BeginExport adds an export to which chunks can be added, before anything is read that goes into it: from then on, whoever deletes or
+// changes any of that drops the export, too. KindNotFound when there is no such subject, or when they are erased.
 func (s *Store) BeginExport(ctx context.Context, e *Export) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO export (subject_id, export_id, request_id, begun_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-		[16]byte(e.Subject), [16]byte(e.ID), [16]byte(e.Request), e.BegunAt, e.ExpiresAt)
-	return wrap(err, "begin an export")
+	return s.Write(ctx, func(tx *Tx) error {
+		if _, err := tx.LockSubject(ctx, e.Subject); err != nil {
+			return err
+		}
+		_, err := tx.tx.Exec(ctx, `INSERT INTO export (subject_id, export_id, request_id, begun_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+			[16]byte(e.Subject), [16]byte(e.ID), [16]byte(e.Request), e.BegunAt, e.ExpiresAt)
+		return wrap(err, "begin an export")
+	})
 }
 
-// AppendChunk adds a chunk. It fails when the export is gone, because its subject was erased.
+// AppendChunk adds a chunk. ErrExportDropped when the export is gone.
 func (s *Store) AppendChunk(ctx context.Context, subject privacy.SubjectID, id privacy.ExportID, number uint32, sealed []byte) error {
 	_, err := s.pool.Exec(ctx, `INSERT INTO export_chunk (subject_id, export_id, number, sealed) VALUES ($1, $2, $3, $4)`, [16]byte(subject), [16]byte(id), int64(number), sealed)
+	if sqlState(err) == codeForeignKey {
+		return ErrExportDropped
+	}
 	return wrap(err, "write an export")
 }
 
-// FinishExport notes that an export of a locked subject was made, and drops what else was made for its request.
-func (w *Writes) FinishExport(e *Export) {
-	w.queue(`DELETE FROM export WHERE subject_id = $1 AND request_id = $2 AND export_id <> $3`, [16]byte(e.Subject), [16]byte(e.Request), [16]byte(e.ID))
-	w.queue(`UPDATE export SET made_at = $3, size = $4 WHERE subject_id = $1 AND export_id = $2`, [16]byte(e.Subject), [16]byte(e.ID), e.MadeAt, e.Size)
+// FinishExport notes that an export was made, and drops what else was made for its request. KindNotFound when the subject was erased
+// meanwhile, ErrExportDropped when the export is gone.
+func (t *Tx) FinishExport(ctx context.Context, e *Export) error {
+	if _, err := t.LockSubject(ctx, e.Subject); err != nil {
+		return err
+	}
+	if _, err := t.tx.Exec(ctx, `DELETE FROM export WHERE subject_id = $1 AND request_id = $2 AND export_id <> $3`, [16]byte(e.Subject), [16]byte(e.Request), [16]byte(e.ID)); err != nil {
+		return wrap(err, "drop an export")
+	}
+	tag, err := t.tx.Exec(ctx, `UPDATE export SET made_at = $3, size = $4 WHERE subject_id = $1 AND export_id = $2 AND made_at IS NULL`, [16]byte(e.Subject), [16]byte(e.ID), e.MadeAt, e.Size)
+	if err == nil && tag.RowsAffected() != 1 {
+		return ErrExportDropped
+	}
+	return wrap(err, "finish an export")
 }
 
 // UpdateExport writes the link of a locked subject's export, and when it was fetched.
@@ -97,9 +119,16 @@ func (w *Writes) UpdateExport(e *Export) {
 		[16]byte(e.Subject), [16]byte(e.ID), e.LinkHash, nullTime(e.LinkExpiresAt), nullTime(e.FetchedAt))
 }
 
-// DropExport deletes an export that came to nothing.
+// DropExports deletes what a locked subject could take away: it has values in it that are not to be there any more.
+func (t *Tx) DropExports(ctx context.Context, subject privacy.SubjectID) error {
+	_, err := t.tx.Exec(ctx, `DELETE FROM export WHERE subject_id = $1`, [16]byte(subject))
+	return wrap(err, "drop exports")
+}
+
+// DropExport deletes an export that came to nothing. One that was made stays: the commit that finished it may have happened although it
+// was reported to have failed.
 func (s *Store) DropExport(ctx context.Context, subject privacy.SubjectID, id privacy.ExportID) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM export WHERE subject_id = $1 AND export_id = $2`, [16]byte(subject), [16]byte(id))
+	_, err := s.pool.Exec(ctx, `DELETE FROM export WHERE subject_id = $1 AND export_id = $2 AND made_at IS NULL`, [16]byte(subject), [16]byte(id))
 	return wrap(err, "delete an export")
 }
 
@@ -150,8 +179,8 @@ func (s *Store) ForgetExports(ctx context.Context, at time.Time) error {
 			return wrap(err, "look for exports that have expired")
 		}
 		for _, e := range expired {
-			if err := s.DropExport(ctx, e.Subject, e.ID); err != nil {
-				return err
+			if _, err := s.pool.Exec(ctx, `DELETE FROM export WHERE subject_id = $1 AND export_id = $2`, [16]byte(e.Subject), [16]byte(e.ID)); err != nil {
+				return wrap(err, "delete an export")
 			}
 		}
 		if len(expired) < exportsForgotten {

@@ -23,7 +23,7 @@ func (s *Store) HeldSubject(ctx context.Context, id privacy.SubjectID) (held Hel
 	err = s.pool.QueryRow(ctx, `SELECT key_slot, version, state, `+selectStanding+`, erased_at IS NOT NULL, facets, facets_version FROM subject s WHERE subject_id = $1`, [16]byte(id)).
 		Scan(&held.Slot, &version, &held.State, &standing, &held.Erased, &held.Facets.Sealed, &facets)
 	if isNoRows(err) {
-		return held, privacy.NotFound("subject_not_found", "there is no such subject")
+		return held, ErrNoSubject
 	}
 	if err != nil {
 		return held, wrap(err, "read a subject")

@@ -42,15 +42,19 @@ func (t *Tx) LockSubject(ctx context.Context, id privacy.SubjectID) (Subject, er
 	return subject, err
 }
 
-// ErrErased is given where a subject was erased, or is about to be.
-var ErrErased = privacy.NotFound("subject_erased", "this subject has been erased")
+var (
+	// ErrErased is given where a subject was erased, or is about to be.
+	ErrErased = privacy.NotFound("subject_erased", "this subject has been erased")
+	// ErrNoSubject is given where there is no such subject.
+	ErrNoSubject = privacy.NotFound("subject_not_found", "there is no such subject")
+)
 
 // LockAnySubject is [Tx.LockSubject] for what goes on with a subject after their erasure, too.
 func (t *Tx) LockAnySubject(ctx context.Context, id privacy.SubjectID) (Subject, error) {
 	var subject Subject
 	err := scanSubject(t.tx.QueryRow(ctx, lockSubject, [16]byte(id)), &subject)
 	if isNoRows(err) {
-		return Subject{}, privacy.NotFound("subject_not_found", "there is no such subject")
+		return Subject{}, ErrNoSubject
 	}
 	return subject, wrap(err, "lock a subject")
 }

@@ -19,10 +19,11 @@ type Value struct {
 	ExpiresAt   time.Time // zero: kept until erased
 }
 
-// StoredValues tells, of the attributes, which version of each a locked subject has and when it
-// was collected; that of a deleted value too. Values themselves are not read.
+// StoredValues tells, of the attributes, which version of each a locked subject has and when it was collected; that of a deleted value
+// too. The sealed values are read as well while there is an export, which is to go when one of them does.
 func (t *Tx) StoredValues(ctx context.Context, id privacy.SubjectID, attributes []privacy.AttributeID) (map[privacy.AttributeID]Value, error) {
-	rows, err := t.tx.Query(ctx, `SELECT attribute_id, version, collected_at FROM attribute_value WHERE subject_id = $1 AND attribute_id = ANY($2)`,
+	rows, err := t.tx.Query(ctx, `SELECT attribute_id, version, collected_at, CASE WHEN EXISTS (SELECT FROM export e WHERE e.subject_id = $1) THEN sealed END
+		FROM attribute_value WHERE subject_id = $1 AND attribute_id = ANY($2)`,
 		[16]byte(id), attributeNumbers(attributes))
 	if err != nil {
 		return nil, wrap(err, "read attribute values")
@@ -31,9 +32,10 @@ func (t *Tx) StoredValues(ctx context.Context, id privacy.SubjectID, attributes 
 	var attribute int32
 	var version int64
 	var collected time.Time
-	_, err = pgx.ForEachRow(rows, []any{&attribute, &version, &collected}, func() error {
-		number := privacy.AttributeID(attribute)                                                    //nolint:gosec // bounded by a check constraint
-		values[number] = Value{Attribute: number, Version: uint32(version), CollectedAt: collected} //nolint:gosec // bounded by a check constraint
+	var sealed []byte
+	_, err = pgx.ForEachRow(rows, []any{&attribute, &version, &collected, &sealed}, func() error {
+		number := privacy.AttributeID(attribute)                                                                    //nolint:gosec // bounded by a check constraint
+		values[number] = Value{Attribute: number, Version: uint32(version), CollectedAt: collected, Sealed: sealed} //nolint:gosec // bounded by a check constraint
 		return nil
 	})
 	return values, wrap(err, "read attribute values")
