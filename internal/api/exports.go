@@ -62,13 +62,13 @@ func (a *API) exportRoutes() {
 	registerOpen(a, huma.Operation{OperationID: "requests-export-link", Method: http.MethodPost, Path: "/v1/requests/{id}/export/link", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "A link that fetches the file once", Description: "Given to the subject alone, for an hour; for anybody else it is sent to a verified address of the subject, and works for three days. Those from before work no more.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		onRequest(a, "requests-export-link", func(i *exportLinkInput) string { return i.ID }, a.linkExport))
-	huma.Register(a.huma, huma.Operation{OperationID: "exports-fetch", Method: http.MethodPost, Path: "/v1/exports/fetch", Tags: tags,
-		Summary:     "Fetch a file by the link that was given",
-		Description: "It takes no bearer token: the token of the link is what counts, and it works once. The file is a ZIP archive with data.json (schemas/export.schema.json), tables, and of an access a page to read.",
-		Errors:      append([]int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, bodyStatuses...), MaxBodyBytes: maxConfirm, BodyReadTimeout: a.body,
+	registerPublic(a, huma.Operation{OperationID: "exports-fetch", Method: http.MethodPost, Path: "/v1/exports/fetch", Tags: tags,
+		Summary:      "Fetch a file by the link that was given",
+		Description:  "It takes no bearer token: the token of the link is what counts, and it works once. The file is a ZIP archive with data.json (schemas/export.schema.json), tables, and of an access a page to read.",
+		MaxBodyBytes: maxConfirm,
 		Responses: map[string]*huma.Response{"200": {Description: "The file", Content: map[string]*huma.MediaType{
-			"application/zip": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}},
-		Middlewares: huma.Middlewares{a.limitPlaces(newLimiter(confirmsPerSecond, confirmsBurst)), takes("application/json")}}, a.fetchExport)
+			"application/zip": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}},
+		newLimiter(confirmsPerSecond, confirmsBurst), a.fetchExport)
 }
 
 func exportOf(e *rights.Export) Export {
@@ -104,7 +104,7 @@ func (a *API) linkExport(ctx context.Context, caller custody.Caller, id privacy.
 func (a *API) fetchExport(ctx context.Context, input *exportFetchInput) (*huma.StreamResponse, error) {
 	file, err := a.rights.FetchExport(ctx, requestFrom(ctx).id, input.Body.Token)
 	if err != nil {
-		return nil, a.problemFrom(ctx, err)
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		_, w := humago.Unwrap(hctx)
