@@ -57,6 +57,9 @@ func (a *API) serveConsentImport(w http.ResponseWriter, r *http.Request, caller 
 	run := consentImport{lineStream: a.streamLines(w, caller), key: key}
 	run.summary.Complete = run.feed(r.Context(), r.Body, &run.summary.Lines, &run)
 	_ = run.out.Encode(ConsentImportLine{Summary: &run.summary})
+	if !run.summary.Complete {
+		run.drain(r.Body)
+	}
 }
 
 // consentImport is one import of consents under way.

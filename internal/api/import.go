@@ -64,6 +64,9 @@ func (a *API) serveImport(w http.ResponseWriter, r *http.Request, caller custody
 	run := importRun{lineStream: a.streamLines(w, caller)}
 	run.summary.Complete = run.feed(r.Context(), r.Body, &run.summary.Lines, &run)
 	_ = run.out.Encode(ImportLine{Summary: &run.summary})
+	if !run.summary.Complete {
+		run.drain(r.Body)
+	}
 }
 
 // importRun is one import under way.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
@@ -72,6 +73,17 @@ func (s *lineStream) extend() {
 	until := s.api.now().Add(importPause)
 	_ = s.control.SetReadDeadline(until)
 	_ = s.control.SetWriteDeadline(until)
+}
+
+// drainWithin is how long what is still being sent is taken in after an import that cannot go on was answered.
+const drainWithin = time.Second
+
+// drain takes in what is left of the body of an import that was given up. In full duplex net/http would come to its end only after the
+// handler has returned, begin to watch the connection from there, and take that for a second reader of the next request.
+func (s *lineStream) drain(body io.Reader) {
+	_ = s.control.Flush()
+	_ = s.control.SetReadDeadline(s.api.now().Add(drainWithin))
+	_, _ = io.Copy(io.Discard, body)
 }
 
 // readLine reads a line without its end, dropping one that is over the limit. A blank line is

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 
@@ -42,6 +46,47 @@ func TestImportHoldsABoundedNumberOfBytes(t *testing.T) {
 		if h.most > importBytes+maxImportLine || h.pending() != 0 {
 			t.Errorf("lines of %d bytes: %d bytes were held, and %d lines at the end", size, h.most, h.pending())
 		}
+	}
+}
+
+// refuser cannot go on.
+type refuser struct{ holder }
+
+func (*refuser) flush(context.Context) bool { return false }
+
+// An import that is given up leaves its connection in order: the next request on it is served.
+func TestImportThatIsGivenUpLeavesItsConnection(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, Config{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stream, count := f.streamLines(w, custody.Caller{}), 0
+		if stream.feed(r.Context(), r.Body, &count, &refuser{}) {
+			t.Error("it was not given up")
+		}
+		stream.drain(r.Body)
+	}))
+	var log bytes.Buffer
+	server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(&log, nil), slog.LevelError)
+	server.Start()
+	reused := false
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
+	for range 3 {
+		request, err := http.NewRequestWithContext(trace, http.MethodPost, server.URL, strings.NewReader(strings.Repeat("line\n", 40_000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := server.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Error(err)
+		}
+		_ = response.Body.Close()
+	}
+	server.Close() // waits for the connections
+	if log.Len() > 0 || !reused {
+		t.Errorf("reused %t: %s", reused, log.String())
 	}
 }
 
