@@ -88,7 +88,9 @@ func (s *Service) expire(ctx context.Context, run *store.RetentionRun, terms ret
 		return err
 	}
 	for {
-		err := s.advance(ctx, run, func(tx *store.Tx, next *store.RetentionRun) error { return s.expireIn(ctx, tx, next, terms, ids, failed) })
+		err := s.advance(ctx, run, func(tx *store.Tx, next *store.RetentionRun) error {
+			return s.expireIn(ctx, tx, next, terms, ids, failed)
+		})
 		var more Damaged
 		if !errors.As(err, &more) {
 			if err == nil {

@@ -34,7 +34,7 @@ func TestErasureOfAPart(t *testing.T) {
 			if err := rows.Scan(&number); err != nil {
 				t.Fatal(err)
 			}
-			attribute, _ := v.node.Service.Catalogue().ByID(privacy.AttributeID(number)) //nolint:gosec // small
+			attribute, _ := v.node.Service.Catalogue().ByID(privacy.AttributeID(number))
 			names = append(names, string(attribute.Name))
 		}
 		return names
