@@ -85,6 +85,7 @@ func TestRetentionBesideDamage(t *testing.T) {
 	sql(t, db, `UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = $1`, ids[0])
 	sql(t, db, `UPDATE subject SET key_slot = key_slot + 4096 WHERE subject_id = $1`, ids[1])
 	sql(t, db, `UPDATE attribute_value SET attribute_id = 999 WHERE subject_id = $1 AND attribute_id = 1`, ids[3])
+	sql(t, db, `DELETE FROM attribute_value WHERE subject_id = $1 AND attribute_id <> 999`, ids[3])
 	run := v.retain(false)
 	if name := run.Attributes["given_name"]; name["failed"] != 2 || name["expired"] != 1 || run.Attributes["#999"]["expired"] != 1 || run.Subjects != 4 {
 		t.Errorf("the run: %+v", run)
