@@ -235,7 +235,7 @@ func (g *segments) readAll(ctx context.Context, index *segment.Index, states *st
 		return nil
 	})
 	told := newProgressLog(g.service.log, &g.progress.subjects)
-	for range runtime.GOMAXPROCS(0) + 1 { // one more, because PostgreSQL and the keys take turns
+	for range 2 * runtime.GOMAXPROCS(0) { // two a processor, because PostgreSQL and we take turns
 		group.Go(func() error {
 			for next := range ranges {
 				seen, err := g.take(ctx, index, states, g.service.store.Countables(ctx, next), 1, at)
