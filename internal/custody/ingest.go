@@ -114,6 +114,14 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 	if err != nil {
 		return nil, err
 	}
+	unknown := slices.DeleteFunc(slices.Clone(waiting), func(i int) bool {
+		owner, unique := soleOwner(found, keys[i])
+		return !unique || !owner.IsZero()
+	})
+	erased, err := s.suppressed(ctx, profiles, unknown)
+	if err != nil {
+		return nil, err
+	}
 	var fresh, again []int
 	claimed := make(map[store.IdentifierKey]bool)
 	for _, i := range waiting {
@@ -125,6 +133,10 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 				return nil, err
 			}
 			results[i].Err = errIdentifierConflict
+		case erased[i]: // claims nothing, so whoever is named again waits for nobody
+			if results[i].Err = s.regimeStands(&profiles[i], s.newState(&profiles[i])); results[i].Err == nil {
+				results[i].Err = ErrErasedBefore
+			}
 		case slices.ContainsFunc(keys[i], func(k store.IdentifierKey) bool { return claimed[k] }):
 			again = append(again, i) // the same person twice in one batch: the second updates the first
 			claim(claimed, keys[i])
@@ -142,14 +154,6 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 			claim(claimed, keys[i])
 		}
 	}
-	erased, err := s.suppressed(ctx, profiles, fresh)
-	if err != nil {
-		return nil, err
-	}
-	for i := range erased {
-		results[i].Err = ErrErasedBefore
-	}
-	fresh = slices.DeleteFunc(fresh, func(i int) bool { return erased[i] })
 	lost, err := s.create(ctx, caller, profiles, keys, fresh, results)
 	if err != nil {
 		return nil, err

@@ -74,6 +74,10 @@ func TestErasureCollidesWithAnImport(t *testing.T) {
 	if report.status != http.StatusOK || !strings.Contains(string(report.body), `"erased_before"`) {
 		t.Errorf("the import: %d %.300s", report.status, report.body)
 	}
+	again := v.call(http.MethodPost, v.url+"/v1/subjects/import", v.steward(), lines.String())
+	if !strings.Contains(string(again.body), `"rejected":30,"complete":true`) {
+		t.Errorf("the import once more: %s", again.body[max(0, len(again.body)-300):])
+	}
 	var rows int
 	if err := v.connect().QueryRow(t.Context(), `SELECT (SELECT count(*) FROM attribute_value WHERE subject_id = $1) + (SELECT count(*) FROM subject_identifier WHERE subject_id = $1) + (SELECT count(*) FROM identifier WHERE subject_id = $1)`, id).Scan(&rows); err != nil || rows != 0 {
 		t.Errorf("%d rows of theirs: %v", rows, err)
