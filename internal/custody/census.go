@@ -3,10 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
@@ -59,37 +56,16 @@ type folding struct {
 // keptLaws bounds how many residences a folding remembers the laws of.
 const keptLaws = 10_000
 
-// Census reads the population, as many parts at a time as there are processors.
+// Census reads the population; each reader folds what it reads, and what they have is brought together.
 func (s *Service) Census(ctx context.Context, question CensusQuestion) (*Census, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	ranges := make(chan store.SubjectRange)
-	group.Go(func() error {
-		defer close(ranges)
-		for next, err := range s.store.SubjectRanges(ctx) {
-			if err != nil {
-				return err
-			}
-			select {
-			case ranges <- next:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
-	parts := make([]*folding, runtime.GOMAXPROCS(0)+1) // one more, because PostgreSQL and the keys take turns
+	parts := make([]*folding, populationReaders())
 	for i := range parts {
 		parts[i] = &folding{service: s, question: &question, states: make(map[censusKey]*CensusState), laws: make(map[residence][2]privacy.Regime)}
-		group.Go(func() error {
-			for next := range ranges {
-				if err := parts[i].read(ctx, next); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
 	}
-	if err := group.Wait(); err != nil {
+	err := s.eachRange(ctx, len(parts), func(ctx context.Context, reader int, next store.SubjectRange) error {
+		return parts[reader].read(ctx, next)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return joined(parts), nil

@@ -97,7 +97,7 @@ func (s *Service) ProveInclusions(ctx context.Context, names []audit.EntryName) 
 		entry, there := entries[name]
 		first, logged := begin[name.BatchID]
 		if !there || !logged {
-			return nil, errNotInLog
+			return nil, store.ErrNotInLog
 		}
 		indexes[i] = first + uint64(name.ID) //nolint:gosec // entries are counted from 0
 		proofs[i] = Inclusion{Entry: entry, Index: indexes[i], LeafHash: entry.LeafHash(), Size: checkpoint.Size, Note: checkpoint.Note}
@@ -111,8 +111,6 @@ func (s *Service) ProveInclusions(ctx context.Context, names []audit.EntryName) 
 	}
 	return proofs, nil
 }
-
-var errNotInLog = privacy.NotFound("entry_not_in_log", "the entry is not in the log; a fresh one is within a second or two")
 
 func batchesOf(names []audit.EntryName) []audit.BatchID {
 	seen := make(map[audit.BatchID]bool)

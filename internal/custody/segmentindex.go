@@ -4,13 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/segment"
@@ -216,39 +213,18 @@ func (g *segments) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// readAll reads the population, as many parts at a time as there are processors.
+// readAll reads the population.
 func (g *segments) readAll(ctx context.Context, index *segment.Index, states *stateBook, at time.Time) error {
-	group, ctx := errgroup.WithContext(ctx)
-	ranges := make(chan store.SubjectRange)
-	group.Go(func() error {
-		defer close(ranges)
-		for next, err := range g.service.store.SubjectRanges(ctx) {
-			if err != nil {
-				return err
-			}
-			select {
-			case ranges <- next:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+	told := newProgressLog(g.service.log, &g.progress.subjects)
+	return g.service.eachRange(ctx, populationReaders(), func(ctx context.Context, _ int, next store.SubjectRange) error {
+		seen, err := g.take(ctx, index, states, g.service.store.Countables(ctx, next), 1, at)
+		if err != nil {
+			return err
 		}
+		g.progress.subjects.Add(int64(len(seen)))
+		told.say(ctx)
 		return nil
 	})
-	told := newProgressLog(g.service.log, &g.progress.subjects)
-	for range 2 * runtime.GOMAXPROCS(0) { // two a processor, because PostgreSQL and we take turns
-		group.Go(func() error {
-			for next := range ranges {
-				seen, err := g.take(ctx, index, states, g.service.store.Countables(ctx, next), 1, at)
-				if err != nil {
-					return err
-				}
-				g.progress.subjects.Add(int64(len(seen)))
-				told.say(ctx)
-			}
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 // progressLog says now and then how far a build is.

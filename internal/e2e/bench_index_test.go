@@ -7,10 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/consentry/consentry/internal/node"
-	"github.com/consentry/consentry/internal/testenv"
 )
 
 // indexedPeople is how many people an index is measured over. Building one takes time in proportion to them.
@@ -19,23 +16,12 @@ const indexedPeople = 200_000
 // BenchmarkRatiosIndex measures how fast a node reads everybody into its index of segments: twelve facets and up to six purposes
 // each, from a warm database, against a program that reads the same rows and does nothing with them.
 func BenchmarkRatiosIndex(b *testing.B) {
-	postgres := testenv.OwnPostgres(b, testenv.Durable)
-	address, token := testenv.Vault(b)
-	v := &bench{vault: setupOn(b, migrated(b, postgres), address, token, withoutSegments)}
-	v.client.Timeout = 10 * time.Minute
-	var err error
-	if v.pool, err = pgxpool.New(b.Context(), v.database); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(v.pool.Close)
 	levels := []string{"basic", "silver", "gold", "platinum"}
-	v.importCrowd(indexedPeople, func(i int) string {
+	v := newCrowd(b, indexedPeople, func(i int) string {
 		return fmt.Sprintf(`,"city":"City %d","gender":"%s","province":"Province %d","industry":"Industry %d","education":"Education %d","marital_status":"Status %d",`+
 			`"income":%d,"source":"Source %d","customer_level":"%s","orders_total":%d,"spend_total":%d`,
 			i*i%100, []string{"male", "female"}[i/3%2], i*i%34, i%20, i%6, i%4, 10_000+i*37%150_000, i%8, levels[i/5%4], i%70, i*13%4000)
-	})
-	v.consentCrowd()
-	sql(b, v.connect(), "VACUUM ANALYZE")
+	}, withoutSegments)
 	v.adjust = append(v.adjust, func(c *node.Config) { c.NoSegments = false })
 
 	for b.Loop() {

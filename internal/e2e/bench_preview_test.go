@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/consentry/consentry/internal/node"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/testenv"
 )
@@ -20,18 +21,7 @@ const previewPeople = 100_000
 // BenchmarkRatiosPreview measures what a preview over 100,000 people takes, end to end: with a draft that changes a few cells, a
 // grant and a country, and with one that changes a law, so that every state has to be decided on twice.
 func BenchmarkRatiosPreview(b *testing.B) {
-	postgres := testenv.OwnPostgres(b, testenv.Durable)
-	address, token := testenv.Vault(b)
-	v := &bench{vault: setupOn(b, migrated(b, postgres), address, token)}
-	v.client.Timeout = 10 * time.Minute
-	var err error
-	if v.pool, err = pgxpool.New(b.Context(), v.database); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(v.pool.Close)
-	v.importCrowd(previewPeople, func(int) string { return "" })
-	v.consentCrowd()
-	sql(b, v.connect(), "VACUUM ANALYZE")
+	v := newCrowd(b, previewPeople, func(int) string { return "" })
 
 	for _, run := range []struct {
 		name, patch string
@@ -96,6 +86,24 @@ func (v *vault) draft(patch string) string {
 		v.t.Fatalf("edit: %d %.300s", edited.status, edited.body)
 	}
 	return draft.ID
+}
+
+// newCrowd is a vault with many people in it, who have decided about most purposes, with what else is said of each.
+func newCrowd(b *testing.B, people int, more func(i int) string, adjust ...func(*node.Config)) *bench {
+	b.Helper()
+	postgres := testenv.OwnPostgres(b, testenv.Durable)
+	address, token := testenv.Vault(b)
+	v := &bench{vault: setupOn(b, migrated(b, postgres), address, token, adjust...)}
+	v.client.Timeout = 10 * time.Minute
+	var err error
+	if v.pool, err = pgxpool.New(b.Context(), v.database); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(v.pool.Close)
+	v.importCrowd(people, more)
+	v.consentCrowd()
+	sql(b, v.connect(), "VACUUM ANALYZE")
+	return v
 }
 
 // importCrowd stores people of many countries and ages, with what else is said of each.

@@ -374,17 +374,11 @@ func TestExportLinkIsSentToWhoHasNoToken(t *testing.T) {
 // link waits for the n-th message and takes the token of its link out of it.
 func (b *postbag) link(t testing.TB, n int) string {
 	t.Helper()
-	waitUntil(t, func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return len(b.sent) >= n
-	})
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !strings.Contains(b.sent[n-1].Text, "Datei mit Ihren Daten") {
-		t.Errorf("the message is %q", b.sent[n-1].Text)
+	text := b.text(t, n)
+	if !strings.Contains(text, "Datei mit Ihren Daten") {
+		t.Errorf("the message is %q", text)
 	}
-	_, token, _ := strings.Cut(b.sent[n-1].Text, "https://privacy.example.com/export?l=de#")
+	_, token, _ := strings.Cut(text, "https://privacy.example.com/export?l=de#")
 	token, _, _ = strings.Cut(token, "\n")
 	return token
 }

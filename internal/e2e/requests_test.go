@@ -26,8 +26,8 @@ func (b *postbag) Send(_ context.Context, _ privacy.Cleartext, m mail.Message) e
 	return nil
 }
 
-// code waits for the n-th message and takes the code out of it.
-func (b *postbag) code(t testing.TB, n int) string {
+// text waits for the n-th message.
+func (b *postbag) text(t testing.TB, n int) string {
 	t.Helper()
 	waitUntil(t, func() bool {
 		b.mu.Lock()
@@ -36,7 +36,13 @@ func (b *postbag) code(t testing.TB, n int) string {
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return regexp.MustCompile(`\b[0-9]{8}\b`).FindString(b.sent[n-1].Text)
+	return b.sent[n-1].Text
+}
+
+// code waits for the n-th message and takes the code out of it.
+func (b *postbag) code(t testing.TB, n int) string {
+	t.Helper()
+	return regexp.MustCompile(`\b[0-9]{8}\b`).FindString(b.text(t, n))
 }
 
 // An agent brings a request by an identifier: the answer does not tell whether the person is known. The code that the person was sent

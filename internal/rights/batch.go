@@ -113,6 +113,11 @@ func (b *batch) lodgeChunk(ctx context.Context, chunk []privacy.SubjectID) error
 		b.fail(why, id)
 	}
 	maps.Copy(b.became, became)
+	for _, id := range chunk {
+		if _, told := b.became[id]; !told { // erased just now, by a request that is closed
+			b.became[id] = b.gone(ctx, id, store.ErrErased)
+		}
+	}
 	return nil
 }
 
@@ -186,8 +191,7 @@ func (b *batch) write(ctx context.Context, tx *store.Tx, chunk []privacy.Subject
 			became[id] = Batched{Subject: id, Lodged: &Lodged{ID: joined.ID, DueAt: joined.DueAt, State: joined.State, Joined: true}}
 			drafts = append(drafts, s.requestDraft(b.caller, id, joined.ID, audit.ActionRequestJoin))
 			continue
-		case !there: // erased just now, by a request that is closed
-			became[id] = b.gone(ctx, id, store.ErrErased)
+		case !there:
 			continue
 		}
 		r, err := b.request(id)

@@ -180,12 +180,15 @@ func scanCheckpoint(row pgx.Row) (Checkpoint, error) {
 	return c, nil
 }
 
+// ErrNotInLog is given where an entry has not been sequenced yet.
+var ErrNotInLog = privacy.NotFound("entry_not_in_log", "the entry is not in the log; a fresh one is within a second or two")
+
 // LeafIndex gives the place of an entry in the log. KindNotFound until it has been sequenced.
 func (s *Store) LeafIndex(ctx context.Context, name audit.EntryName) (uint64, error) {
 	var index int64
 	err := s.pool.QueryRow(ctx, `SELECT index + $2 FROM audit_leaf WHERE batch_id = $1 AND $2 < octet_length(hashes) / 32`, [16]byte(name.BatchID), name.ID).Scan(&index)
 	if isNoRows(err) {
-		return 0, privacy.NotFound("entry_not_in_log", "the entry is not in the log; a fresh one is within a second or two")
+		return 0, ErrNotInLog
 	}
 	return uint64(index), wrap(err, "find an entry in the log") //nolint:gosec // bounded by a check constraint
 }

@@ -21,11 +21,15 @@ func selectPeople(who string, living bool, more ...string) string {
 	for _, column := range more {
 		columns += ", " + column
 	}
+	subjects := who
+	if living {
+		subjects += ` AND erased_at IS NULL`
+	}
 	return `
 	SELECT s.subject_id, NULL::text AS purpose, s.version, s.state, s.key_slot, ` + selectStanding + `,
 		NULL::text, NULL::boolean, NULL::text[], NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::integer` + columns + `
 	FROM subject s
-	WHERE ` + who + map[bool]string{true: ` AND erased_at IS NULL`}[living] + `
+	WHERE ` + subjects + `
 	UNION ALL
 	SELECT subject_id, purpose, NULL, NULL, NULL, NULL,
 		status, explicit, separate_for, given_by, occurred_at, expires_at, notice_version` + nulls + `
