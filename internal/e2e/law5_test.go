@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"index/suffixarray"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,9 @@ import (
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/demo"
 )
+
+// processorTime is the one measured number that comes in hundredths, and so may equal somebody's spend by accident.
+var processorTime = regexp.MustCompile(`(?m)^process_cpu_seconds_total .*$`)
 
 // A stolen database is silent: a dump of the demo data, everything that was logged, the metrics, and every
 // error answer of the run hold none of the demo's values, neither in clear nor in hex.
@@ -37,7 +42,7 @@ func TestLaw5NothingInClear(t *testing.T) {
 	if err := v.node.Service.Sequence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	metrics := v.get("/metrics", "").body
+	metrics := processorTime.ReplaceAll(v.get("/metrics", "").body, nil)
 
 	values := demoValues(t, people)
 	places := map[string][]byte{"the dump": v.dump(), "the logs": []byte(v.logs.String()), "the errors": errors, "the metrics": metrics}
@@ -62,10 +67,23 @@ func TestLaw5NothingInClear(t *testing.T) {
 	}
 }
 
-// contains reports whether a text is there, in clear or in hex as pg_dump writes bytea.
+// contains reports whether a text is there, in clear or in hex as pg_dump writes bytea. A number is there only
+// where no digit stands beside it: the digits of a measured time hold short ones by accident.
 func contains(index *suffixarray.Index, text string) bool {
-	return len(index.Lookup([]byte(text), 1)) > 0 || len(index.Lookup([]byte(hex.EncodeToString([]byte(text))), 1)) > 0
+	if len(index.Lookup([]byte(hex.EncodeToString([]byte(text))), 1)) > 0 {
+		return true
+	}
+	if strings.Trim(text, "0123456789.") != "" {
+		return len(index.Lookup([]byte(text), 1)) > 0
+	}
+	content := index.Bytes()
+	return slices.ContainsFunc(index.Lookup([]byte(text), -1), func(at int) bool {
+		end := at + len(text)
+		return (at == 0 || !digit(content[at-1])) && (end == len(content) || !digit(content[end]))
+	})
 }
+
+func digit(b byte) bool { return b >= '0' && b <= '9' }
 
 // demoValues lists every value and identifier of the people that can be told from chance, with the attribute it
 // is of. Left out are texts under six characters, bare numbers under nine digits and
