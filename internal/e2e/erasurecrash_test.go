@@ -25,6 +25,7 @@ type doomedProcess struct {
 	Point                               string
 	Confirmed                           privacy.RightsRequestID // a request that the processors confirm, rather than one that is lodged
 	Processors                          []privacy.ProcessorID
+	Retain                              bool // it deletes what has been kept for long enough, rather than anybody
 }
 
 const doomedEnv = "CONSENTRY_TEST_DOOMED"
@@ -131,6 +132,12 @@ func TestDoomedProcess(t *testing.T) {
 	}
 	if !order.Confirmed.IsZero() {
 		if err := n.Rights.Acknowledge(t.Context(), custody.System(), order.Processors, []privacy.RightsRequestID{order.Confirmed}, rights.AcknowledgedByPoll); err != nil {
+			t.Fatal(err)
+		}
+		<-t.Context().Done() // until it is killed
+	}
+	if order.Retain {
+		if _, err := n.Service.StartRetention(t.Context(), custody.System(), false); err != nil {
 			t.Fatal(err)
 		}
 		<-t.Context().Done() // until it is killed
