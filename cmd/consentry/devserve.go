@@ -47,10 +47,11 @@ func (d *dev) introduce(ctx context.Context, n *node.Node, listener net.Listener
 // demoSeed makes the demo people the same on every machine.
 const demoSeed = 1
 
-// demoData loads the demo people unless they are there, and gives the id of the first one.
+// demoData loads the demo people unless they are there, and gives the id of the first one who was not erased since.
 func (d *dev) demoData(ctx context.Context, service *custody.Service) (privacy.SubjectID, error) {
-	if d.command.NoDemo {
-		return privacy.NewSubjectID(time.Now(), zeroes{})
+	nobody, err := privacy.NewSubjectID(time.Now(), zeroes{})
+	if d.command.NoDemo || err != nil {
+		return nobody, err
 	}
 	people := demo.People(d.command.People, demoSeed, time.Now())
 	if _, err := find(ctx, service, people[len(people)-1]); privacy.KindOf(err) == privacy.KindNotFound {
@@ -61,7 +62,12 @@ func (d *dev) demoData(ctx context.Context, service *custody.Service) (privacy.S
 	} else if err != nil {
 		return privacy.SubjectID{}, err
 	}
-	return find(ctx, service, people[0])
+	for _, person := range people {
+		if id, err := find(ctx, service, person); err == nil || privacy.KindOf(err) != privacy.KindNotFound {
+			return id, err
+		}
+	}
+	return nobody, nil
 }
 
 func find(ctx context.Context, service *custody.Service, person demo.Person) (privacy.SubjectID, error) {

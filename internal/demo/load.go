@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 	history = 1000 // more records than anybody here has
 )
 
-// Load publishes the notices that people were shown, stores people and records their consents. It gives their subjects in the same order. Progress, when
+// Load publishes the notices that people were shown, stores people and records their consents. It gives their subjects in the same order, a zero one for somebody who was erased. Progress, when
 // there is one, is told after each person how many are done; calls do not overlap.
 //
 // Loading the same people again after an interruption completes them: profiles are found by
@@ -70,6 +71,10 @@ func (l *loader) load(ctx context.Context, people []Person) ([]privacy.SubjectID
 	for i, subject := range stored {
 		ids[i] = subject.ID
 		group.Go(func() error {
+			if errors.Is(subject.Err, custody.ErrErasedBefore) {
+				l.count() // somebody tried that out, and they stay away
+				return nil
+			}
 			if subject.Err != nil {
 				return subject.Err
 			}

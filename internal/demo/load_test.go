@@ -140,6 +140,34 @@ func TestLoadStoresPeopleAndTheirConsents(t *testing.T) {
 	}
 }
 
+// Who tries an erasure out with one of the people can load the others again.
+func TestLoadLeavesErasedPeopleOut(t *testing.T) {
+	service := newService(t)
+	people := demo.People(3, seed, time.Now())
+	ids, err := demo.Load(t.Context(), service, people, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = service.WriteOnce(t.Context(), custody.Once{}, nil, func(tx *store.Tx) error {
+		subject, err := tx.LockSubject(t.Context(), ids[0])
+		if err != nil {
+			return err
+		}
+		w := &store.Writes{}
+		if _, err := service.MarkErased(t.Context(), tx, w, custody.System(), []custody.Doomed{{Subject: subject}}, service.Instant()); err != nil {
+			return err
+		}
+		return tx.Send(t.Context(), w)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := demo.Load(t.Context(), service, people, nil)
+	if err != nil || !again[0].IsZero() || !slices.Equal(again[1:], ids[1:]) {
+		t.Errorf("loaded again: %v, %v; at first %v", again, err, ids)
+	}
+}
+
 // Who is asked for a consent by the built-in policy is shown the notice that the policy names.
 func TestNoticesAreThoseOfThePolicy(t *testing.T) {
 	service, governed := newServices(t)
