@@ -33,7 +33,9 @@ type exportsOutput struct {
 
 type exportLinkInput struct {
 	RequestPath
-	Body struct{} `required:"false"`
+	Body struct {
+		HandOver bool `json:"hand_over,omitempty" doc:"By an agent or officer, for somebody who is there in person: where the link cannot be sent, give it. Somebody else must have vouched for the person; it works for ten minutes, and only until the file was fetched for the first time."`
+	} `required:"false"`
 }
 
 type exportLinkOutput struct {
@@ -60,7 +62,7 @@ func (a *API) exportRoutes() {
 			return &exportOutput{Body: exportOf(&e)}, err
 		}))
 	registerOpen(a, huma.Operation{OperationID: "requests-export-link", Method: http.MethodPost, Path: "/v1/requests/{id}/export/link", Tags: tags, DefaultStatus: http.StatusCreated,
-		Summary: "A link that fetches the file once", Description: "Given to the subject alone, for an hour; for anybody else it is sent to a verified address of the subject, and works for three days. Those from before work no more.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
+		Summary: "A link that fetches the file once", Description: "Given to the subject alone, for an hour; for anybody else it is sent to a verified address of the subject, and works for three days. Where there is none, an agent can be handed it (hand_over). Those from before work no more.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		onRequest(a, "requests-export-link", func(i *exportLinkInput) string { return i.ID }, a.linkExport))
 	registerPublic(a, huma.Operation{OperationID: "exports-fetch", Method: http.MethodPost, Path: "/v1/exports/fetch", Tags: tags,
 		Summary:      "Fetch a file by the link that was given",
@@ -85,8 +87,8 @@ func (a *API) ownExports(ctx context.Context, caller custody.Caller, _ *struct{}
 	return output, err
 }
 
-func (a *API) linkExport(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, _ *exportLinkInput) (*exportLinkOutput, error) {
-	link, err := a.rights.LinkExport(ctx, caller, id)
+func (a *API) linkExport(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, input *exportLinkInput) (*exportLinkOutput, error) {
+	link, err := a.rights.LinkExport(ctx, caller, id, input.Body.HandOver)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ var (
 	errNotExportable = privacy.Invalid("no_export_of_request", "only a request of access or portability is answered with an export")
 	errNotReady      = privacy.Conflict("export_not_ready", "the request has not been carried out yet; try again later")
 	errExportGone    = privacy.NotFound("export_expired", "the export has expired, or what it held has changed since; make the request again")
-	errNoAddress     = privacy.Conflict("no_verified_address", "no verified address of the person is held, or this vault sends no messages; the person can fetch the file with a token of their own")
+	errNoAddress     = privacy.Conflict("no_verified_address", "no verified address of the person is held, or this vault sends no messages; the person can fetch the file with a token of their own, or be handed a link where an agent has seen who they are (hand_over)")
 	errExportLink    = privacy.Invalid("export_link_invalid", "the link is not whole, has expired or was used before; ask for a new one")
 )
 
@@ -134,30 +134,47 @@ type ExportLink struct {
 }
 
 // LinkExport gives the subject a link to the file of their request. To anybody else it is not given, but sent to an address of the
-// subject. One that was there before works no more.
-func (s *Service) LinkExport(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID) (link ExportLink, err error) {
+// subject; where there is none, it can be handed over if that was asked for (handover.go). One that was there before works no more.
+func (s *Service) LinkExport(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, handOver bool) (link ExportLink, err error) {
 	r, err := s.answered(ctx, id)
 	if err != nil {
 		return link, err
 	}
 	own := caller.Has(privacy.RoleSubject) && caller.Subject == r.Subject
+	barred := error(errNoAddress)
+	if handOver && !own {
+		if barred, err = s.barred(ctx, caller, &r); err != nil {
+			return link, err
+		}
+	}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		e, at, err := s.lockExport(ctx, tx, &r)
 		if err != nil {
 			return err
 		}
-		w := &store.Writes{}
-		if own {
-			link.Token, err = s.drawLink(&e, at.Add(linkWithin))
-			w.UpdateExport(&e)
-		} else if sent, failed := s.sendLink(ctx, w, &e, at); failed != nil || !sent {
-			err = cmp.Or(failed, error(errNoAddress))
+		w, action, sent := &store.Writes{}, audit.ActionExportLink, false
+		if !own {
+			if sent, err = s.sendLink(ctx, w, &e, at); err != nil {
+				return err
+			}
+		}
+		switch {
+		case sent:
+		case own:
+			link.Token, err = s.giveLink(w, &e, at.Add(linkWithin))
+		case barred != nil:
+			err = barred
+		case !e.FetchedAt.IsZero():
+			err = errFetched
+		default:
+			action = audit.ActionExportHandOver
+			link.Token, err = s.giveLink(w, &e, at.Add(handOverWithin))
 		}
 		if err != nil {
 			return err
 		}
 		link.ExpiresAt = e.LinkExpiresAt
-		return s.writeExport(ctx, tx, w, caller, &e, at, audit.ActionExportLink)
+		return s.writeExport(ctx, tx, w, caller, &e, at, action)
 	})
 	s.vault.WakeMessenger()
 	return link, err
@@ -169,6 +186,13 @@ func (s *Service) drawLink(e *Export, expires time.Time) (privacy.Cleartext, err
 	if e.LinkHash, e.LinkExpiresAt = hash[:], expires; expires.After(e.ExpiresAt) {
 		e.LinkExpiresAt = e.ExpiresAt
 	}
+	return token, err
+}
+
+// giveLink gives a new link to whoever calls.
+func (s *Service) giveLink(w *store.Writes, e *Export, expires time.Time) (privacy.Cleartext, error) {
+	token, err := s.drawLink(e, expires)
+	w.UpdateExport(e)
 	return token, err
 }
 
