@@ -116,7 +116,7 @@ func (s *Service) members(ctx context.Context, caller Caller, a *Activation) ([]
 	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, newGroupAsker(s, caller, view, a.Purpose, attributes), func(x *segment.Index, permission segment.Permission) ([]privacy.SubjectID, bool) {
+	return ask(ctx, newGroupAsker(s, caller, view, a.Purpose, attributes, true), func(x *segment.Index, permission segment.Permission) ([]privacy.SubjectID, bool) {
 		return x.Members(permission, canonical)
 	})
 }

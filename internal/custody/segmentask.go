@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -16,11 +17,12 @@ type groupAsker struct {
 	decider    *decider
 	permission segment.Permission
 	purpose    int
+	named      bool // members are named, not counted alone
 }
 
-func newGroupAsker(s *Service, caller Caller, view *segmentView, purpose privacy.PurposeName, attributes []privacy.AttributeName) *groupAsker {
-	asker := &groupAsker{service: s, view: view, decider: s.newDecider(view.revision, caller.Caller, purpose, attributes), purpose: slices.Index(view.index.Purposes(), purpose)}
-	parts := []string{string(view.revision), string(caller.Client)}
+func newGroupAsker(s *Service, caller Caller, view *segmentView, purpose privacy.PurposeName, attributes []privacy.AttributeName, named bool) *groupAsker {
+	asker := &groupAsker{service: s, view: view, named: named, decider: s.newDecider(view.revision, caller.Caller, purpose, attributes), purpose: slices.Index(view.index.Purposes(), purpose)}
+	parts := []string{string(view.revision), string(caller.Client), strconv.FormatBool(named)}
 	for _, role := range asker.decider.input.Caller.Roles {
 		parts = append(parts, string(role))
 	}
@@ -56,7 +58,7 @@ func ask[T any](ctx context.Context, a *groupAsker, question func(*segment.Index
 }
 
 // permits reports whether people in a policy state may be counted by the facts that are asked about: whether the policy permits every one of
-// them, in any form or in aggregates alone.
+// them, in any form or in aggregates alone. Where members are named, aggregates alone are not enough: whoever is on the list has the facts.
 func (a *groupAsker) permits(ctx context.Context, code segment.Code) (bool, error) {
 	input := a.decider.input
 	input.Subject = a.view.states.state(a.service.policy, a.view.revision, a.purpose, code)
@@ -64,15 +66,15 @@ func (a *groupAsker) permits(ctx context.Context, code segment.Code) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	return countable(&decision.Outcome, input.Attributes), nil
+	return countable(&decision.Outcome, input.Attributes, a.named), nil
 }
 
 // countable reports whether an outcome permits every attribute at mode aggregate or stronger. That one may be used in aggregates only
-// is the last reason of all to be given, so nothing else stands against it then.
-func countable(outcome *privacy.Outcome, attributes []privacy.AttributeName) bool {
+// is the last reason of all to be given, so nothing else stands against it then. For those who are named it is not enough.
+func countable(outcome *privacy.Outcome, attributes []privacy.AttributeName, named bool) bool {
 	for _, name := range attributes {
 		mode, permitted := outcome.Permitted[name]
-		if released := permitted && mode.Releases(); !released && outcome.Withheld[name] != privacy.ReasonAggregateOnly {
+		if released := permitted && mode.Releases(); !released && (named || outcome.Withheld[name] != privacy.ReasonAggregateOnly) {
 			return false
 		}
 	}

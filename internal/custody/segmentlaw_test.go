@@ -299,6 +299,20 @@ func TestLaw6SmallCells(t *testing.T) {
 	}
 }
 
+// Who is on the list of a campaign has the facts that the segment is made of: what is permitted in aggregate alone makes no list.
+func TestLaw6NobodyIsNamedByAggregates(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	v.townsfolk("Köln", 100)
+	id := v.segment(`{"facet":"city","eq":"Köln"}`)
+	if told, err := v.howMany(id); err != nil || told.Cells[0].Count == nil {
+		t.Fatalf("%+v, %v", told, err)
+	}
+	if a, err := v.Activate(t.Context(), consumer, id, segmenting, []privacy.AttributeName{"email"}); privacy.CodeOf(err) != "cohort_too_small" {
+		t.Errorf("a segment of aggregates is activated: %+v, %v", a, err)
+	}
+}
+
 // With the database away there is no answer rather than a stale one.
 func TestLaw2SegmentsWithoutDatabase(t *testing.T) {
 	v := setup(t)

@@ -143,7 +143,7 @@ func (s *Service) tell(ctx context.Context, caller Caller, q *groups) (*Told, er
 	if err != nil {
 		return nil, err
 	}
-	asker := newGroupAsker(s, caller, view, q.purpose, attributes)
+	asker := newGroupAsker(s, caller, view, q.purpose, attributes, q.kind == store.ReleaseActivation)
 	counted, err := ask(ctx, asker, q.count)
 	if err != nil {
 		return nil, err
