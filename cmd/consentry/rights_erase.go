@@ -18,7 +18,8 @@ type rightsEraseCommand struct {
 	Ground         string `help:"Why the law wants them erased: no_longer_necessary, consent_withdrawn, objected, unlawfully_processed or legal_obligation." required:"" placeholder:"GROUND"`
 }
 
-// Run implements `consentry rights erase`: a line of NDJSON for each subject, then how many there were. It may be run again at any time.
+// Run implements `consentry rights erase`: a line of NDJSON for each subject, then how many there were. It may be run again at any time. The error
+// is set when some were refused.
 func (c *rightsEraseCommand) Run(ctx context.Context, io stdio) error {
 	text, err := readInput(c.From)
 	if err != nil {
@@ -51,6 +52,11 @@ func (c *rightsEraseCommand) Run(ctx context.Context, io stdio) error {
 			}
 		}
 	}
-	_, err = fmt.Fprintf(io.err, "%d subjects: %d erasures taken up, %d refused\n", len(ids), len(ids)-refused, refused)
-	return err
+	if _, err := fmt.Fprintf(io.err, "%d subjects: %d erasures taken up, %d refused\n", len(ids), len(ids)-refused, refused); err != nil {
+		return privacy.Internal(err, "print an answer")
+	}
+	if refused > 0 {
+		return privacy.Conflict("subjects_refused", "some were not taken up: their lines have a problem; the others are being erased")
+	}
+	return nil
 }

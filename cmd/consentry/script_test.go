@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"gbk": cmdGBK, "bom": cmdBOM, "people": cmdPeople, "parquet": cmdParquet, "interrupt": cmdInterrupt(t.Context()),
 			"draft": cmdDraft(t.Context()), "without": cmdMatrix,
 			"sql": cmdSQL(t.Context()), "disclose": cmdDisclose(t.Context()),
+			"ask": cmdAsk(t.Context()), "query": cmdQuery(t.Context()), "until": cmdUntil(t.Context()),
 			"grant": cmdGrant(t.Context()), "keyset": cmdKeySet(t.Context()),
 			"proof": cmdProof(t.Context()), "proofverify": cmdProofVerify, "repack": cmdRepack,
 		},
