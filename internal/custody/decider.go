@@ -33,29 +33,41 @@ type decided struct {
 	hash    audit.Hash
 }
 
-// stateKey is a policy state that can be compared: the scopes stand joined.
+// stateKey is a policy state that can be compared.
 type stateKey struct {
-	state  comparableState
-	scopes string
+	regime  privacy.Regime
+	country string
+	age     privacy.AgeBand
+	said    saidKey
 }
 
-type comparableState struct {
-	regime                                                                         privacy.Regime
-	country                                                                        string
-	age                                                                            privacy.AgeBand
+// saidKey is what a policy state has from what the subject said, by which it is compared: the scopes stand joined.
+type saidKey struct {
 	restricted, storageOnly, objected, optOut, limitSensitive, softOptIn, explicit bool
-	status                                                                         privacy.ConsentStatus
 	notice                                                                         int
+	status                                                                         privacy.ConsentStatus
 	by                                                                             privacy.ConsentBy
+	scopes                                                                         string
 }
 
 func newStateKey(s privacy.SubjectState) stateKey {
-	var scopes []string
-	for _, scope := range s.Consent.SeparateFor {
-		scopes = append(scopes, string(scope))
+	return stateKey{s.Regime, s.Country, s.AgeBand, newSaidKey(&s)}
+}
+
+func newSaidKey(s *privacy.SubjectState) saidKey {
+	return saidKey{s.Restricted, s.StorageOnly, s.Objected, s.OptOutSignal, s.LimitSensitive, s.SoftOptIn, s.Consent.Explicit,
+		s.Consent.NoticeVersion, s.Consent.Status, s.Consent.By, joinedScopes(s.Consent.SeparateFor)}
+}
+
+func joinedScopes(scopes []privacy.ConsentScope) string {
+	if len(scopes) == 0 {
+		return ""
 	}
-	return stateKey{comparableState{s.Regime, s.Country, s.AgeBand, s.Restricted, s.StorageOnly, s.Objected, s.OptOutSignal, s.LimitSensitive, s.SoftOptIn,
-		s.Consent.Explicit, s.Consent.Status, s.Consent.NoticeVersion, s.Consent.By}, strings.Join(scopes, ",")}
+	names := make([]string, len(scopes))
+	for i, scope := range scopes {
+		names[i] = string(scope)
+	}
+	return strings.Join(names, ",")
 }
 
 func (r *releasePart) newDecider() *decider {

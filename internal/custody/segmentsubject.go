@@ -15,7 +15,7 @@ import (
 )
 
 // take reads people into an index, and gives whom it has seen. Facets that were made by other rules, or never, are made anew.
-func (g *segments) take(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Countable, error], version segment.Version, at time.Time) ([]privacy.SubjectID, error) {
+func (g *segments) take(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) ([]privacy.SubjectID, error) {
 	seen, old, err := g.takeCurrent(ctx, index, states, people, version, at)
 	if err != nil || len(old) == 0 {
 		return seen, err
@@ -33,7 +33,7 @@ func (g *segments) take(ctx context.Context, index *segment.Index, states *state
 }
 
 // takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old.
-func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Countable, error], version segment.Version, at time.Time) (seen, old []privacy.SubjectID, err error) {
+func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) (seen, old []privacy.SubjectID, err error) {
 	var subjects []segment.Subject
 	for person, err := range people {
 		if err != nil {
@@ -57,10 +57,10 @@ func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states
 
 // subject works out what the index holds of one person. It reports false of facets that were made by other rules, or never: they
 // have to be made anew first.
-func (g *segments) subject(ctx context.Context, states *stateBook, person *store.Countable, at time.Time) (subject segment.Subject, current bool, err error) {
+func (g *segments) subject(ctx context.Context, states *stateBook, person *store.Person, at time.Time) (subject segment.Subject, current bool, err error) {
 	s := g.service
 	subject.ID = person.Subject.ID
-	if subject.Gone = person.Erased; subject.Gone {
+	if subject.Gone = person.Subject.Erased; subject.Gone {
 		return subject, true, nil
 	}
 	key, err := s.keyring.Subject(ctx, person.Subject.ID, person.Subject.Slot)
@@ -121,8 +121,8 @@ type stateBook struct {
 type homeNo uint32
 
 type bookedKey struct {
-	home  homeNo
-	state stateKey // without what the home says
+	home homeNo
+	said saidKey
 }
 
 type bookedState struct {
@@ -158,8 +158,7 @@ func (b *stateBook) home(r residence) homeNo {
 
 // code gives the number of a state, a new one if need be. Beyond the numbers there are it is one that permits nothing.
 func (b *stateBook) code(purpose int, home homeNo, state privacy.SubjectState) segment.Code {
-	key := bookedKey{home, newStateKey(state)}
-	key.state.state.country, key.state.state.age = "", ""
+	key := bookedKey{home, newSaidKey(&state)}
 	b.mu.RLock()
 	code, known := b.codes[purpose][key]
 	b.mu.RUnlock()

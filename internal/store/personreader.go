@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"iter"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,122 +11,162 @@ import (
 
 func (r SubjectRange) args() []any { return []any{[16]byte(r.After), [16]byte(r.To)} }
 
-// selectPeople reads people and their consents, in the order of their ids: each person's row and those of their consents together, in no order
-// among themselves. They share a shard and a snapshot, and are not joined, so that what is wide comes once; both tables
-// are read along their primary keys. Who is a condition on both tables, living whether those who were erased are left out, and more
-// further columns of the subject, which come last. The columns stand where selectSnapshots has them, but for the purpose.
-func selectPeople(who string, living bool, more ...string) string {
-	columns, nulls := "", strings.Repeat(", NULL", len(more))
-	for _, column := range more {
-		columns += ", " + column
-	}
-	subjects := who
-	if living {
-		subjects += ` AND erased_at IS NULL`
-	}
+// selectPeople reads people and their consents: each person's row and those of their consents, which share a shard and a snapshot. They are
+// not joined, so that what is wide comes once, nor sorted, which would cost PostgreSQL more than all the rest. Who is a condition on
+// both tables, and subjects what is asked of a subject beyond that and selected of it last. The columns stand where selectSnapshots has them,
+// but for the purpose.
+func selectPeople(who string, subjects peopleColumns) string {
 	return `
 	SELECT s.subject_id, NULL::text AS purpose, s.version, s.state, s.key_slot, ` + selectStanding + `,
-		NULL::text, NULL::boolean, NULL::text[], NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::integer` + columns + `
+		NULL::text, NULL::boolean, NULL::text[], NULL::text, NULL::timestamptz, NULL::timestamptz, NULL::integer, ` + subjects.columns + `
 	FROM subject s
-	WHERE ` + subjects + `
+	WHERE ` + who + subjects.condition + `
 	UNION ALL
 	SELECT subject_id, purpose, NULL, NULL, NULL, NULL,
-		status, explicit, separate_for, given_by, occurred_at, expires_at, notice_version` + nulls + `
+		status, explicit, separate_for, given_by, occurred_at, expires_at, notice_version, NULL, NULL, NULL
 	FROM consent_state
-	WHERE ` + who + `
-	ORDER BY 1`
+	WHERE ` + who
 }
 
-const colPurpose = colAttribute
+type peopleColumns struct{ columns, condition string }
 
-// personReader gathers the rows of each person.
-type personReader struct {
-	rows     pgx.Rows
-	person   *Person
-	more     func(row [][]byte) // reads what stands behind the consent; nil: nothing does
-	ahead    bool               // the current row is of the next person
-	purposes map[string]privacy.PurposeName
-	err      error
-}
+var (
+	everybodysFacets = peopleColumns{columns: `s.erased_at IS NOT NULL, s.facets_version, s.facets`}
+	theLiving        = peopleColumns{columns: `false, NULL::integer, NULL::bytea`, condition: ` AND erased_at IS NULL`}
+)
 
-// readPeople reads people in the order of their ids into one and the same result, of which hold says where the person is and
-// what else is read.
-func readPeople[P any](ctx context.Context, s *Store, doing, sql string, args []any, hold func(*P) (*Person, func(row [][]byte))) iter.Seq2[*P, error] {
-	return func(yield func(*P, error) bool) {
+// The columns of selectPeople that selectSnapshots has not, or has otherwise.
+const (
+	colPurpose = colAttribute
+
+	colErased = colNotice + iota
+	colFacetsVersion
+	colFacets
+)
+
+// people reads about so many people, in no order. What it lends is good until the next is asked for.
+func (s *Store) people(ctx context.Context, doing string, about int, sql string, args ...any) iter.Seq2[*Person, error] {
+	return func(yield func(*Person, error) bool) {
 		rows, err := s.pool.Query(ctx, sql, args...)
 		if err != nil {
 			yield(nil, wrap(err, doing))
 			return
 		}
-		defer rows.Close()
-		result, reader := new(P), personReader{rows: rows, purposes: make(map[string]privacy.PurposeName)}
-		reader.person, reader.more = hold(result)
-		for reader.next() {
-			if !yield(result, nil) {
+		reader := newPersonReader(rows, about)
+		if err := wrap(reader.readAll(), doing); err != nil {
+			yield(nil, err)
+			return
+		}
+		for person := range reader.all() {
+			if !yield(person, nil) {
 				return
 			}
 		}
-		if err := wrap(reader.err, doing); err != nil {
-			yield(nil, err)
-		}
 	}
 }
 
-// next moves on to another person. Consents whose subject was not asked for are passed over.
-func (r *personReader) next() bool {
-	for found := false; !found; {
-		if !r.ahead && !r.rows.Next() {
-			r.err = r.rows.Err()
-			return false
-		}
-		if found, r.err = r.gather(); r.err != nil {
-			return false
-		}
-	}
-	return true
+// personReader puts the rows of selectPeople together, whatever their order.
+type personReader struct {
+	rows     pgx.Rows
+	people   []readPerson
+	place    map[privacy.SubjectID]int // of each in people
+	latest   int                       // the place of whom the row before was about
+	consents []readState               // of everybody, as they come: they were given at different times, and lie far apart
+	lent     []ConsentState
+	purposes map[string]privacy.PurposeName
+	bytes    byteArena
 }
 
-// gather reads the rows of one person, and tells whether their own was among them.
-func (r *personReader) gather() (found bool, err error) {
-	r.person.Consents = r.person.Consents[:0]
-	row := r.rows.RawValues()
+type readPerson struct {
+	Person
+	seen   bool // their own row, not only consents: of somebody erased those remain
+	latest int  // the number of their latest consent, from 1 on; 0: none
+}
+
+type readState struct {
+	ConsentState
+	before int // the number of another consent of theirs; 0: none
+}
+
+func newPersonReader(rows pgx.Rows, about int) *personReader {
+	return &personReader{rows: rows, people: make([]readPerson, 0, about), place: make(map[privacy.SubjectID]int, about),
+		consents: make([]readState, 0, 4*about), purposes: make(map[string]privacy.PurposeName)}
+}
+
+func (r *personReader) readAll() error {
+	defer r.rows.Close()
+	for r.rows.Next() {
+		if err := r.read(r.rows.RawValues()); err != nil {
+			return err
+		}
+	}
+	return r.rows.Err()
+}
+
+func (r *personReader) read(row [][]byte) error {
+	if row[colPurpose] == nil {
+		return r.subject(row)
+	}
+	return r.consent(row)
+}
+
+// find gives the place of whom a row is about.
+func (r *personReader) find(row [][]byte) int {
 	id := privacy.SubjectID(row[colSubject])
-	for {
-		if row[colPurpose] == nil {
-			found, err = true, r.subject(row)
-		} else {
-			err = r.consent(row)
-		}
-		if err != nil {
-			return false, err
-		}
-		if r.ahead = r.rows.Next(); !r.ahead {
-			return found, r.rows.Err()
-		}
-		if row = r.rows.RawValues(); privacy.SubjectID(row[colSubject]) != id {
-			return found, nil
-		}
+	if len(r.people) > 0 && r.people[r.latest].Subject.ID == id {
+		return r.latest
 	}
+	place, known := r.place[id]
+	if !known {
+		place = len(r.people)
+		r.place[id] = place
+		r.people = append(r.people, readPerson{Person: Person{Subject: Subject{ID: id}}})
+	}
+	r.latest = place
+	return place
 }
 
 func (r *personReader) subject(row [][]byte) (err error) {
-	p := r.person
-	p.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])),
-		Version: uint32(rawInt64(row[colVersion])), State: append(p.Subject.State[:0], row[colSealed]...)} //nolint:gosec // bounded by a check constraint
-	if r.more != nil {
-		r.more(row)
+	p := &r.people[r.find(row)]
+	p.seen = true
+	p.Subject.Slot, p.Subject.Version = privacy.KeySlot(rawInt64(row[colSlot])), uint32(rawInt64(row[colVersion])) //nolint:gosec // bounded by a check constraint
+	p.Subject.State, p.Subject.Erased = r.bytes.keep(row[colSealed]), rawBool(row[colErased])
+	if sealed := row[colFacets]; sealed != nil {
+		p.Facets = Facets{Version: uint32(rawInt64(row[colFacetsVersion])), Sealed: r.bytes.keep(sealed)} //nolint:gosec // bounded by a check constraint
 	}
 	p.Subject.Standing, err = readStanding(row[colStanding])
 	return err
 }
 
 func (r *personReader) consent(row [][]byte) error {
-	p := r.person
+	p := &r.people[r.find(row)]
 	purpose, known := r.purposes[string(row[colPurpose])]
 	if !known {
 		purpose = privacy.PurposeName(row[colPurpose])
 		r.purposes[string(purpose)] = purpose
 	}
-	p.Consents = append(p.Consents, ConsentState{Purpose: purpose})
-	return readConsent(r.rows, row, &p.Consents[len(p.Consents)-1])
+	r.consents = append(r.consents, readState{ConsentState: ConsentState{Purpose: purpose}, before: p.latest})
+	p.latest = len(r.consents)
+	return readConsent(r.rows, row, &r.consents[p.latest-1].ConsentState)
+}
+
+// all gives whoever has a row of their own, each until the next is asked for.
+func (r *personReader) all() iter.Seq[*Person] {
+	return func(yield func(*Person) bool) {
+		for i := range r.people {
+			if r.people[i].seen && !yield(r.lend(&r.people[i])) {
+				return
+			}
+		}
+	}
+}
+
+// lend gives a person with their consents.
+func (r *personReader) lend(p *readPerson) *Person {
+	r.lent = r.lent[:0]
+	for at := p.latest; at > 0; at = r.consents[at-1].before {
+		r.lent = append(r.lent, r.consents[at-1].ConsentState)
+	}
+	p.Consents = r.lent
+	return &p.Person
 }

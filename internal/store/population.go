@@ -11,6 +11,7 @@ import (
 type Person struct {
 	Subject  Subject
 	Consents []ConsentState // one for each purpose they ever decided about
+	Facets   Facets
 }
 
 // Consent tells where the person stands on a purpose.
@@ -27,7 +28,7 @@ func (p *Person) Consent(purpose privacy.PurposeName) ConsentState {
 type SubjectRange struct{ After, To privacy.SubjectID }
 
 // populationPage is how many people a range holds.
-const populationPage = 2000
+const populationPage = 1000
 
 // lastSubject is no less than any id.
 var lastSubject = privacy.SubjectID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -48,9 +49,17 @@ func (s *Store) SubjectRanges(ctx context.Context) iter.Seq2[SubjectRange, error
 	}
 }
 
-// Population reads the people of a range who have not been erased, each by one statement's snapshot. What it lends is good until the
-// next is asked for.
+// Population reads the people of a range who have not been erased, each by one statement's snapshot, without their facets.
 func (s *Store) Population(ctx context.Context, in SubjectRange) iter.Seq2[*Person, error] {
-	return readPeople(ctx, s, "read the population", selectPeople(inRange, true), in.args(),
-		func(p *Person) (*Person, func([][]byte)) { return p, nil })
+	return s.people(ctx, "read the population", populationPage, selectPeople(inRange, theLiving), in.args()...)
+}
+
+// Countables reads what segments need to know of the people of a range, each by one statement's snapshot.
+func (s *Store) Countables(ctx context.Context, in SubjectRange) iter.Seq2[*Person, error] {
+	return s.people(ctx, "read whom segments count", populationPage, selectPeople(inRange, everybodysFacets), in.args()...)
+}
+
+// CountablesOf is [Store.Countables] of the named people. Of those who do not exist there is nothing.
+func (s *Store) CountablesOf(ctx context.Context, ids []privacy.SubjectID) iter.Seq2[*Person, error] {
+	return s.people(ctx, "read whom segments count", len(ids), selectPeople(`subject_id = ANY($1)`, everybodysFacets), subjectArray(ids))
 }
