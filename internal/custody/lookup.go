@@ -5,6 +5,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
 )
 
 // Lookup finds a subject by identifier, and puts on record that it was looked for: who is a
@@ -48,4 +49,5 @@ func (s *Service) recordLookup(ctx context.Context, caller Caller, ids ...privac
 	return s.record(ctx, drafts...)
 }
 
-var errNoSubject = privacy.NotFound("subject_not_found", "there is no such subject")
+// It is the one of the store: who asks for the cause of an error need not know which of the two has looked.
+var errNoSubject = store.ErrNoSubject

@@ -18,15 +18,14 @@ func TestRequestWaitsForEachWhoWasTold(t *testing.T) {
 	crm := v.downstream(always(http.StatusOK), object{"name": "CRM", "client": "crm-mailer", "purposes": []string{"service.support"}, "url": ""})
 	retired := v.downstream(always(http.StatusOK), object{"name": "Retired"})
 	v.post("/v1/processors/"+retired.id+"/retire", v.officer(), object{"version": 1}, http.StatusOK)
-	id := v.store("listed@example.com", object{"email": "listed@example.com", "country": "DE", "birth_date": "1990-12-10"})
-	v.consent(id, "marketing.email", "grant")
-	list := []string{id}
-	for i := range 20 {
-		list = append(list, v.store(fmt.Sprintf("listed-%d@example.com", i), object{"country": "DE"}))
+	others := make([]string, 20)
+	for i := range others {
+		others[i] = v.store(fmt.Sprintf("listed-%d@example.com", i), object{"country": "DE"})
 	}
-	v.disclose("marketing.email", []string{"email"}, list...)
-
 	for _, kind := range []string{"restriction", "withdrawal", "erasure"} {
+		id := v.store(kind+"@example.com", object{"email": kind + "@example.com", "country": "DE", "birth_date": "1990-12-10"})
+		v.consent(id, "marketing.email", "grant")
+		v.disclose("marketing.email", []string{"email"}, append([]string{id}, others...)...)
 		var r rightsRequest
 		v.post("/v1/me/requests", v.self(id), object{"type": kind}, http.StatusCreated).into(t, &r)
 		waits := func(when string, confirmed int) {

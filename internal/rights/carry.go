@@ -82,8 +82,8 @@ func (s *Service) record(ctx context.Context, r *store.RightsRequest, action pri
 	caller := custody.System()
 	_, err := s.vault.RecordConsent(ctx, caller, custody.SubjectRef{ID: r.Subject},
 		custody.Consent{Purpose: purpose, Action: action, Channel: "rights_request", Method: string(r.Type), Record: recordName(r.ID, purpose)}, custody.Once{})
-	if privacy.KindOf(err) == privacy.KindNotFound {
-		return nil // they were erased meanwhile, and nothing of them is used any more
+	if gone(err) { // erased meanwhile, and nothing of them is used any more
+		return nil
 	}
 	return err
 }
