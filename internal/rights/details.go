@@ -3,6 +3,7 @@ package rights
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
@@ -30,8 +31,13 @@ func (s *Service) Details(ctx context.Context, caller custody.Caller, id privacy
 	if err != nil {
 		return nil, err
 	}
+	return s.said(ctx, &r)
+}
+
+// said opens what a request says in detail.
+func (s *Service) said(ctx context.Context, r *store.RightsRequest) ([]Details, error) {
 	said := []Details{}
-	err = s.vault.OpenDetails(ctx, r.Subject, r.ID, func(content []byte) error {
+	err := s.vault.OpenDetails(ctx, r.Subject, r.ID, func(content []byte) error {
 		var d Details
 		if err := json.Unmarshal(content, &d); err != nil {
 			return privacy.Internal(nil, "read a request")
@@ -40,4 +46,17 @@ func (s *Service) Details(ctx context.Context, caller custody.Caller, id privacy
 		return nil
 	})
 	return said, err
+}
+
+// handDetails adds what a request says to the one that it has joined, so that whoever decides on that one hears it.
+func (s *Service) handDetails(ctx context.Context, tx *store.Tx, subject *store.Subject, to privacy.RightsRequestID, said []Details, at time.Time) error {
+	w := &store.Writes{}
+	for _, details := range said {
+		sealed, err := s.vault.SealDetail(ctx, subject, to, details)
+		if err != nil {
+			return err
+		}
+		w.AddRightsDetail(subject.ID, to, sealed, at)
+	}
+	return tx.Send(ctx, w)
 }

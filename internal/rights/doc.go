@@ -13,7 +13,8 @@
 // identified first: by a single-use code that is sent to a verified address, or by an agent, another one than who brought
 // it, who has seen a proof; where the policy says so, by both. If nobody does that in time it expires, and what it said is deleted. What was asked by an identifier is answered with the same words, and the same date,
 // whether the vault knows the person or not: until they are identified, the strictest law's deadline stands, afterwards their
-// own law's. Of one kind there is one request a subject that is not carried out yet; who asks again joins it, and what they say is added to it.
+// own law's. Of one kind there is one request a subject that is not carried out yet; who asks again joins it, and what they say is added to it. Withdrawals,
+// objections and restrictions are done at once, each of them: nobody's later decision is taken for an earlier one.
 //
 // Dates come from the policy in force (its table deadlines) and are worked out in the time of the place whose law it
 // is. due_at is the earlier date that the vault works towards; legal_due_on is the day that counts where a date on a weekend or

@@ -95,11 +95,18 @@ func (s *Service) Verify(ctx context.Context, caller custody.Caller, id privacy.
 	if err != nil {
 		return Request{}, cmp.Or(notFoundAs(err, errProof), err)
 	}
+	var said []Details
+	if r.Lodged != privacy.LodgedByForm { // which says nothing, and takes as long for those who are not known
+		said, err = s.said(ctx, &r) // before the code is used up, because the keyring may be away
+	}
+	if err != nil && privacy.KindOf(err) != privacy.KindNotFound {
+		return Request{}, err
+	}
 	by, err := s.judge(ctx, caller, &r, proof)
 	if err != nil {
 		return Request{}, err
 	}
-	if err := s.identified(ctx, caller, &r, by); err != nil {
+	if err := s.identified(ctx, caller, &r, by, said); err != nil {
 		return Request{}, err
 	}
 	if _, err := s.carryAtOnce(ctx, r.Subject, Lodged{ID: r.ID, State: r.State}); err != nil {
@@ -168,8 +175,8 @@ func (s *Service) tryCode(ctx context.Context, caller custody.Caller, r *store.R
 }
 
 // identified takes a request up once it is certain that the subject asks. It gets the dates of their own law, counted from its receipt or
-// from now as that law says, and joins the open request of its kind.
-func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification) error {
+// from now as that law says, and joins the open request of its kind, which then says what it has said.
+func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification, said []Details) error {
 	law, err := s.vault.LawOf(ctx, r.Subject, r.Type)
 	if err != nil {
 		return cmp.Or(notFoundAs(err, errProof), err)
@@ -199,7 +206,7 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		}
 		d := datesUnder(law, began, s.calendars)
 		r.AcknowledgeBy, r.DueAt, r.LegalDueOn = d.AcknowledgeBy, d.DueAt, d.LegalDueOn
-		open, found, err := tx.OpenRightsRequest(ctx, r.Subject, r.Type, r.Scope)
+		open, found, err := openLike(ctx, tx, r)
 		if err != nil {
 			return err
 		}
@@ -211,6 +218,9 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		if found {
 			r.JoinedTo, r.State, r.ClosedAt = open.ID, privacy.RequestCompleted, at
 			actions = append(actions, audit.ActionRequestJoin)
+			if err := s.handDetails(ctx, tx, &subject, open.ID, said, at); err != nil {
+				return err
+			}
 		}
 		if err := tx.UpdateRightsRequest(ctx, r); err != nil {
 			return err

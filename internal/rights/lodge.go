@@ -47,7 +47,7 @@ type Lodged struct {
 // everything is the scope of a request that is about all there is.
 const everything = string(privacy.ScopeEverything)
 
-// Lodge takes a request up. It joins the open request of its kind, if it is certain that the subject asks.
+// Lodge takes a request up. It joins the open request of its kind, if it is certain that the subject asks and there is something left to do later.
 func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked, once custody.Once) (Lodged, error) {
 	scope, err := s.check(ctx, &asked)
 	if err != nil {
@@ -131,6 +131,15 @@ func (s *Service) carryAtOnce(ctx context.Context, subject privacy.SubjectID, an
 	request, err = s.store.RightsRequest(ctx, answer.ID)
 	answer.State = request.State
 	return answer, err
+}
+
+// openLike finds the open request that a locked subject's request joins. What is done at once joins none: the other may have been at work before
+// the subject decided what this one is about.
+func openLike(ctx context.Context, tx *store.Tx, r *store.RightsRequest) (open store.RightsRequest, found bool, err error) {
+	if atOnce(r.Type) {
+		return open, false, nil
+	}
+	return tx.OpenRightsRequest(ctx, r.Subject, r.Type, r.Scope)
 }
 
 // atOnce reports whether a request takes no longer than the answer to it.
@@ -243,7 +252,7 @@ func (l *lodging) write(ctx context.Context) error {
 	w := &store.Writes{}
 	action := audit.ActionRequestLodge
 	if l.request.State == privacy.RequestInProgress {
-		open, found, err := l.tx.OpenRightsRequest(ctx, l.request.Subject, l.request.Type, l.request.Scope)
+		open, found, err := openLike(ctx, l.tx, &l.request)
 		if err != nil {
 			return err
 		}
