@@ -3,7 +3,6 @@ package custody
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -188,11 +187,8 @@ func (s *Service) puncturePage(ctx context.Context, page keyring.PageNo, group [
 		slots[i] = group[i].Slot
 	}
 	versions, err := s.keyring.Erase(ctx, slots...)
-	if errors.Is(err, keyring.ErrPageCorrupt) {
-		s.log.ErrorContext(ctx, "a key page failed its check, and erasures on it are not carried out: an operator must look into the keyring", slog.Int64("page", int64(page)), slog.Int("erasures", len(group)), slog.String("code", privacy.CodeOf(err)))
-	}
 	if err != nil {
-		return err
+		return s.pageAlarm(ctx, page, len(group), err)
 	}
 	return s.store.NotePunctured(ctx, subjectsOf(group), versions[page], s.instant())
 }

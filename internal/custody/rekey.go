@@ -92,7 +92,7 @@ func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request priva
 		}
 	}
 	if err := s.keyring.Puncture(ctx, old); err != nil {
-		return err
+		return s.pageAlarm(ctx, keyring.PageOf(old), 1, err)
 	}
 	return s.store.NoteSpentPunctured(ctx, id, request, s.instant())
 }

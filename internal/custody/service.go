@@ -55,6 +55,8 @@ type Service struct {
 
 	segments   *segments
 	sequencing *sharedTurn // see SequenceNow
+
+	pageFailures atomic.Int64 // see pageAlarm
 }
 
 // Config is what a Service is made of. Now and Random default to the clock and crypto/rand; Origin

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,9 +90,12 @@ func TestErasureCollidesWithAnImport(t *testing.T) {
 }
 
 // A key page that fails its check stops the erasures on it: nothing is destroyed or deleted, the log raises the alarm, and once the page is
-// put right they go on.
+// put right they go on. The metrics count the alarms.
 func TestErasureWaitsForADamagedPage(t *testing.T) {
 	v := setup(t)
+	if n := v.alarms(); n != 0 {
+		t.Errorf("%d alarms before anything happened", n)
+	}
 	id := v.store("damaged@example.com", object{"email": "damaged@example.com", "country": "DE", "birth_date": "1990-12-10"})
 	var page struct {
 		Data struct {
@@ -103,7 +108,7 @@ func TestErasureWaitsForADamagedPage(t *testing.T) {
 	v.vault(t, http.MethodPost, "data/pages/0", object{"data": object{"wrapped": "bm90IGEgcGFnZQ=="}})
 	var r rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &r)
-	waitUntil(t, func() bool { return strings.Contains(v.logs.String(), "a key page failed its check") })
+	waitUntil(t, func() bool { return strings.Contains(v.logs.String(), "a key page failed its check") && v.alarms() > 0 })
 	var step string
 	var values int
 	if err := v.connect().QueryRow(t.Context(), `SELECT step, (SELECT count(*) FROM attribute_value) FROM erasure`).Scan(&step, &values); err != nil || step != "buried" || values != 3 {
@@ -119,6 +124,49 @@ func TestErasureWaitsForADamagedPage(t *testing.T) {
 	}
 	v.vault(t, http.MethodPost, "data/pages/0", object{"data": page.Data.Data})
 	if r = v.closed(r.ID); r.State != "completed" || !r.Certificate {
+		t.Errorf("once the page is right: %+v", r)
+	}
+}
+
+// alarms reads how often the metrics say that a key page failed its check.
+func (v *vault) alarms() (n int) {
+	v.t.Helper()
+	found := regexp.MustCompile(`(?m)^consentry_key_page_failures_total (\d+)$`).FindSubmatch(v.get("/metrics", "").body)
+	if found == nil {
+		v.t.Fatal("the metrics do not count alarms")
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return n
+}
+
+// The page of a key that backups must not be opened with any more is damaged: the alarm is raised as well, what was to be erased is, and the
+// request is not done until the key is gone.
+func TestRekeyWaitsForADamagedPage(t *testing.T) {
+	v := setup(t)
+	id := v.store("rekeyed@example.com", object{"email": "rekeyed@example.com", "given_name": "Ada", "country": "DE", "birth_date": "1990-12-10"})
+	var page struct {
+		Data struct {
+			Data map[string]any
+		}
+	}
+	if err := json.Unmarshal(v.vault(t, http.MethodGet, "data/pages/0", nil), &page); err != nil {
+		t.Fatal(err)
+	}
+	v.vault(t, http.MethodPost, "data/pages/0", object{"data": object{"wrapped": "bm90IGEgcGFnZQ=="}})
+	var r rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}, http.StatusCreated).into(t, &r)
+	waitUntil(t, func() bool { return v.alarms() > 0 })
+	var state string
+	var names, spent int
+	if err := v.connect().QueryRow(t.Context(), `SELECT state, (SELECT count(*) FROM attribute_value WHERE attribute_id = 1 AND sealed IS NOT NULL), (SELECT count(*) FROM spent_slot WHERE punctured_at IS NOT NULL) FROM rights_request`).
+		Scan(&state, &names, &spent); err != nil || state != "in_progress" || names != 0 || spent != 0 {
+		t.Errorf("the request is %s, %d names are there, %d keys are gone: %v", state, names, spent, err)
+	}
+	v.vault(t, http.MethodPost, "data/pages/0", object{"data": page.Data.Data})
+	if r = v.closed(r.ID); r.State != "completed" || v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NOT NULL`) != 1 {
 		t.Errorf("once the page is right: %+v", r)
 	}
 }

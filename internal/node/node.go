@@ -124,7 +124,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if n.verifier, err = authn.New(ctx, c.Authn, n.now); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service}, pageFailures(n.Service))
 	governed := governance.New(governance.Config{Custody: n.Service, Store: n.Store, Policy: n.Policy, Controller: c.Controller, Now: c.Now, Try: c.Try})
 	n.API = api.New(api.Config{Service: n.Service, Governance: governed, Rights: n.Rights, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
 	if err := n.Service.RestoreChecked(ctx); err != nil {
