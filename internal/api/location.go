@@ -12,7 +12,7 @@ var words = []string{
 	"Accept", "Idempotency-Key", "If-Match", "Sec-GPC", "action", "active", "after", "age_band", "agreement", "at", "attributes", "backups", "body", "by",
 	"categories", "channel", "client", "code", "collected_at", "comment", "confirm", "consent", "contact", "content", "controller", "country", "cursor",
 	"days", "description", "details", "dry_run", "due_by", "edit", "entry", "event", "evidence", "expires_at", "explicit", "format", "from", "gpc", "gpp",
-	"ground", "header", "hold", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "locale", "method", "name", "notice",
+	"ground", "hand_over", "header", "hold", "id", "identifier", "identifiers", "kinds", "language", "limit", "limit_sensitive", "locale", "method", "name", "notice",
 	"notice_version", "object", "objected", "occurred_at", "only", "open", "opt_out_signal", "part", "path", "predicate", "processor", "purpose", "purposes",
 	"query", "reason", "recipients", "regime", "requests", "restricted", "retention", "revision", "revoke", "rights", "roles", "seen", "separate_for",
 	"sha256", "since", "soft_opt_in", "source", "state", "status", "storage_only", "subject", "subjects", "tcf", "text", "title", "to", "token", "type",

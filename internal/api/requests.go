@@ -119,7 +119,7 @@ type RightsRequest struct {
 	Extension      string                  `json:"extension,omitempty" enum:"complexity,number_of_requests"`
 	ExtendedAt     *time.Time              `json:"extended_at,omitempty"`
 	RemindedAt     *time.Time              `json:"reminded_at,omitempty" doc:"When officers were last reminded that it is due."`
-	SecondLook     bool                    `json:"second_look,omitempty" doc:"The code came back, and an agent has to look as well: POST …/verify with what was seen."`
+	SecondLook     bool                    `json:"second_look,omitempty" doc:"One proof was given, and another is wanted: POST …/verify with the code, or with what an agent has seen who has neither brought the request nor vouched before."`
 	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal, or of an erasure that nobody asked for."`
 	JoinedTo       string                  `json:"joined_to,omitempty" doc:"The open request of the same kind that it has joined, whose state it shows."`
 	Holds          []LegalHold             `json:"holds,omitempty" doc:"What keeps an erasure from beginning."`
@@ -204,7 +204,7 @@ func (a *API) requestRoutes() {
 		}))
 	registerOpen(a, huma.Operation{OperationID: "requests-verify", Method: http.MethodPost, Path: "/v1/requests/{id}/verify", Tags: tags,
 		Summary:     "Show that the subject asks",
-		Description: "By the code that was sent, within ten minutes and five tries; or by what another agent than who brought the request has seen.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
+		Description: "By the code that was sent, within ten minutes and five tries; or by what another agent than who brought the request has seen. An agent alone cannot vouch for what came by the form, and the policy can want two proofs for any request: then the first is answered with `second_look`.", Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		onRequest(a, "requests-verify", func(i *verifyInput) string { return i.ID }, func(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, i *verifyInput) (*requestOutput, error) {
 			return requestAnswer(a.rights.Verify(ctx, caller, id, rights.Proof{Code: privacy.NewCleartext(i.Body.Code), Seen: i.Body.Seen}))
 		}))
@@ -317,7 +317,7 @@ func requestAnswer(r rights.Request, err error) (*requestOutput, error) {
 func rightsRequest(r *rights.Request) RightsRequest {
 	view := RightsRequest{ID: r.ID, Type: r.Type, State: r.State, LodgedBy: r.Lodged, IdentifiedBy: r.Identified, Regime: r.Regime, ReceivedAt: r.ReceivedAt.UTC(),
 		AcknowledgeBy: timePtr(r.AcknowledgeBy), AcknowledgedAt: r.AcknowledgedAt.UTC(), DueAt: r.DueAt.UTC(), LegalDueOn: r.LegalDueOn.Format(time.DateOnly),
-		RemindedAt: timePtr(r.RemindedAt), SecondLook: r.State == privacy.RequestVerifying && r.Identified == privacy.IdentifiedByCode,
+		RemindedAt: timePtr(r.RemindedAt), SecondLook: r.State == privacy.RequestVerifying && r.Identified != privacy.NotIdentified,
 		Extension: r.Extension, ExtendedAt: timePtr(r.ExtendedAt), Ground: r.Ground, Certificate: r.Certified, ClosedAt: timePtr(r.ClosedAt)}
 	if r.Identified != privacy.NotIdentified {
 		view.Subject = r.Subject.String()

@@ -12,7 +12,7 @@ type Handling struct {
 	VerifyWithin     privacy.Span          `json:"verify_within"`      // or a request expires of which nobody has shown that the subject asks
 	TellAgainAfter   privacy.Span          `json:"tell_again_after"`   // a processor that has not confirmed
 	EscalateAfter    privacy.Span          `json:"escalate_after"`     // or an officer is told of it
-	SecondLook       []privacy.RequestType `json:"second_look"`        // a code is not enough for these: an agent has to look as well
+	SecondLook       []privacy.RequestType `json:"second_look"`        // one proof is not enough for these: an agent has to look as well, or another
 }
 
 // usualHandling is for revisions from before there was such a part.
@@ -40,7 +40,7 @@ func (h *Handling) check() error {
 	return nil
 }
 
-// NeedsSecondLook reports whether a code alone does not show enough for a request.
+// NeedsSecondLook reports whether one proof alone does not show enough for a request.
 func (h *Handling) NeedsSecondLook(kind privacy.RequestType) bool {
 	return slices.Contains(h.SecondLook, kind)
 }

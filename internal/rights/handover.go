@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -29,13 +28,13 @@ func (s *Service) barred(ctx context.Context, caller custody.Caller, r *store.Ri
 	if r.Identified != privacy.IdentifiedByAgent {
 		return errNotVouched, nil
 	}
-	entries, _, err := s.vault.Entries(ctx, store.AuditFilter{Object: custody.RequestObject(r.ID), Action: audit.ActionRequestIdentify, Limit: 10})
+	vouched, err := s.vouchers(ctx, r)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(entries) == 0: // nobody can say who vouched
+	case len(vouched) == 0: // nobody can say who did
 		return errNotVouched, nil
-	case slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Actor == s.vault.Actor(caller) }):
+	case slices.Contains(vouched, s.vault.Actor(caller)):
 		return errVouched, nil
 	}
 	return nil, nil

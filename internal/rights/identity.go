@@ -10,6 +10,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -35,7 +36,7 @@ func ProofsSeen() []string {
 var (
 	errProof     = privacy.Invalid("code_invalid", "the code is wrong, has expired or was used before; ask for a new one")
 	errNoProof   = privacy.Invalid("proof_missing", "give the code that was sent, or what was seen instead")
-	errSameAgent = privacy.Forbidden("second_look_needed", "whoever brought the request cannot vouch for the person; have somebody else look")
+	errSameAgent = privacy.Forbidden("second_look_needed", "whoever brought the request, or has vouched for the person before, cannot vouch for them; have somebody else look")
 	errNoVouch   = privacy.Forbidden("may_not_vouch", "only agents and officers can vouch for a person; give the code that was sent")
 )
 
@@ -95,18 +96,18 @@ func (s *Service) Verify(ctx context.Context, caller custody.Caller, id privacy.
 	if err != nil {
 		return Request{}, cmp.Or(notFoundAs(err, errProof), err)
 	}
-	var said []Details
-	if r.Lodged != privacy.LodgedByForm { // which says nothing, and takes as long for those who are not known
-		said, err = s.said(ctx, &r) // before the code is used up, because the keyring may be away
-	}
-	if err != nil && privacy.KindOf(err) != privacy.KindNotFound {
-		return Request{}, err
-	}
 	by, err := s.judge(ctx, caller, &r, proof)
 	if err != nil {
 		return Request{}, err
 	}
-	if err := s.identified(ctx, caller, &r, by, said); err != nil {
+	var said []Details
+	if r.Lodged != privacy.LodgedByForm { // which says nothing
+		said, err = s.said(ctx, &r)
+	}
+	if err != nil {
+		return Request{}, cmp.Or(notFoundAs(err, errProof), err)
+	}
+	if err := s.identified(ctx, caller, &r, by, proof.Code, said); err != nil {
 		return Request{}, err
 	}
 	if _, err := s.carryAtOnce(ctx, r.Subject, Lodged{ID: r.ID, State: r.State}); err != nil {
@@ -135,48 +136,92 @@ func (s *Service) judge(ctx context.Context, caller custody.Caller, r *store.Rig
 		return "", errNoVouch
 	case !slices.Contains(ProofsSeen(), proof.Seen):
 		return "", privacy.Invalid("unknown_proof", "what was seen is not one of the proofs that count")
-	case r.Actor == s.vault.Actor(caller):
-		return "", errSameAgent
 	}
-	return privacy.IdentifiedByAgent, nil
+	before, err := s.vouchers(ctx, r)
+	if err == nil && slices.Contains(append(before, r.Actor), s.vault.Actor(caller)) {
+		err = errSameAgent
+	}
+	return privacy.IdentifiedByAgent, err
 }
 
-// tryCode counts a wrong code, and lets a right one pass once.
+// vouchers gives who has vouched for the person of a request.
+func (s *Service) vouchers(ctx context.Context, r *store.RightsRequest) (actors []privacy.ActorID, err error) {
+	if r.Identified != privacy.IdentifiedByAgent {
+		return nil, nil
+	}
+	entries, _, err := s.vault.Entries(ctx, store.AuditFilter{Object: custody.RequestObject(r.ID), Action: audit.ActionRequestIdentify, Limit: 10})
+	for i := range entries {
+		actors = append(actors, entries[i].Actor)
+	}
+	return actors, err
+}
+
+// enough reports whether a proof shows that the subject asks, after the one that there was before, if any. Two are wanted where the policy says
+// so; and of what came by the form an agent has to be the second, because whoever vouches may have filled it in.
+func enough(r *store.RightsRequest, by privacy.Identification, handling *policy.Handling) bool {
+	alone := by == privacy.IdentifiedByCode || r.Lodged != privacy.LodgedByForm
+	return r.Identified != privacy.NotIdentified || alone && !handling.NeedsSecondLook(r.Type)
+}
+
+// tryCode counts a wrong code. A right one is used up in the transaction that takes the request up, so that whoever cannot be answered now
+// can try it again.
 func (s *Service) tryCode(ctx context.Context, caller custody.Caller, r *store.RightsRequest, code privacy.Cleartext) error {
-	hash := s.vault.CodeHash(r.ID, code)
 	var answer error
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		at := s.vault.Instant()
-		kept, ok, err := tx.RightsCode(ctx, r.Subject, r.ID)
+		kept, live, err := liveCode(ctx, tx, r, at)
 		if err != nil {
 			return err
 		}
-		right := subtle.ConstantTimeCompare(hash[:], kept.Hash[:]) == 1
-		switch {
-		case !ok || kept.Attempts >= codeAttempts || !kept.UsedAt.IsZero() || !at.Before(kept.ExpiresAt):
-			answer = errProof
+		answer = errProof
+		if !live {
 			return nil
-		case right:
-			answer, kept.UsedAt = nil, at
-		default:
-			answer = errProof
-			kept.Attempts++
-			batch, err := s.entries(caller, r, at, audit.ActionRequestRefuseProof)
-			if err != nil {
-				return err
-			}
-			if err := tx.AppendAudit(ctx, batch); err != nil {
-				return err
-			}
+		}
+		if s.isCode(r, &kept, code) {
+			answer = nil
+			return nil
+		}
+		kept.Attempts++
+		batch, err := s.entries(caller, r, at, audit.ActionRequestRefuseProof)
+		if err != nil {
+			return err
+		}
+		if err := tx.AppendAudit(ctx, batch); err != nil {
+			return err
 		}
 		return tx.UpdateRightsCode(ctx, r.Subject, r.ID, &kept)
 	})
 	return cmp.Or(err, answer)
 }
 
+// useCode lets a right code pass once.
+func (s *Service) useCode(ctx context.Context, tx *store.Tx, r *store.RightsRequest, code privacy.Cleartext, at time.Time) error {
+	kept, live, err := liveCode(ctx, tx, r, at)
+	if err != nil {
+		return err
+	}
+	if !live || !s.isCode(r, &kept, code) {
+		return errProof
+	}
+	kept.UsedAt = at
+	return tx.UpdateRightsCode(ctx, r.Subject, r.ID, &kept)
+}
+
+// liveCode locks the code of a request, and reports whether it can be tried still.
+func liveCode(ctx context.Context, tx *store.Tx, r *store.RightsRequest, at time.Time) (kept store.RightsCode, live bool, err error) {
+	kept, ok, err := tx.RightsCode(ctx, r.Subject, r.ID)
+	return kept, ok && kept.Attempts < codeAttempts && kept.UsedAt.IsZero() && at.Before(kept.ExpiresAt), err
+}
+
+func (s *Service) isCode(r *store.RightsRequest, kept *store.RightsCode, code privacy.Cleartext) bool {
+	hash := s.vault.CodeHash(r.ID, code)
+	return subtle.ConstantTimeCompare(hash[:], kept.Hash[:]) == 1
+}
+
 // identified takes a request up once it is certain that the subject asks. It gets the dates of their own law, counted from its receipt or
-// from now as that law says, and joins the open request of its kind, which then says what it has said.
-func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification, said []Details) error {
+// from the first proof as that law says, and joins the open request of its kind, which then says what it has said. Where one proof is not enough, it
+// waits for another.
+func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification, code privacy.Cleartext, said []Details) error {
 	law, err := s.vault.LawOf(ctx, r.Subject, r.Type)
 	if err != nil {
 		return cmp.Or(notFoundAs(err, errProof), err)
@@ -185,6 +230,7 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 	if err != nil {
 		return err
 	}
+	before := r.Identified
 	return s.store.Write(ctx, func(tx *store.Tx) error {
 		subject, err := tx.LockSubject(ctx, r.Subject)
 		if err != nil {
@@ -194,24 +240,26 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		if err != nil {
 			return err
 		}
-		*r = current
-		if r.State != privacy.RequestVerifying {
+		if current.State != privacy.RequestVerifying || current.Identified != before { // somebody else has just given the same proof
 			return errMovedOn
 		}
+		*r = current
 		at := s.vault.Instant()
-		r.Identified, r.Regime, r.Revision, r.State, r.UpdatedAt = by, law.Regime, law.Revision, privacy.RequestInProgress, at
-		began := r.ReceivedAt
-		if law.Terms.Starts != "receipt" {
-			began = at
+		if by == privacy.IdentifiedByCode {
+			if err := s.useCode(ctx, tx, r, code, at); err != nil {
+				return err
+			}
 		}
-		d := datesUnder(law, began, s.calendars)
-		r.AcknowledgeBy, r.DueAt, r.LegalDueOn = d.AcknowledgeBy, d.DueAt, d.LegalDueOn
+		second := !enough(r, by, &handling)
+		if r.Identified == privacy.NotIdentified { // whoever gives the second proof has no say in the dates
+			s.date(r, law, at)
+		}
+		r.Identified, r.State, r.UpdatedAt = by, privacy.RequestInProgress, at
 		open, found, err := openLike(ctx, tx, r)
 		if err != nil {
 			return err
 		}
 		actions := []audit.Action{audit.ActionRequestIdentify}
-		second := by == privacy.IdentifiedByCode && handling.NeedsSecondLook(r.Type)
 		if second {
 			r.State, found = privacy.RequestVerifying, false
 		}
@@ -234,6 +282,17 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		}
 		return s.begin(ctx, tx, caller, subject, r, at)
 	})
+}
+
+// date gives an identified request the dates of its subject's own law.
+func (s *Service) date(r *store.RightsRequest, law custody.Law, at time.Time) {
+	began := r.ReceivedAt
+	if law.Terms.Starts != "receipt" {
+		began = at
+	}
+	d := datesUnder(law, began, s.calendars)
+	r.AcknowledgeBy, r.DueAt, r.LegalDueOn = d.AcknowledgeBy, d.DueAt, d.LegalDueOn
+	r.Regime, r.Revision = law.Regime, law.Revision
 }
 
 var errMovedOn = privacy.Conflict("request_moved_on", "the request is in another state by now; read it again")
