@@ -69,7 +69,7 @@ func (b *browser) call(method, path string, body, into any) {
 	if body == nil {
 		content = nil
 	}
-	request, err := http.NewRequest(method, b.session+path, bytes.NewReader(content)) //nolint:noctx // the last one is sent when the test is over
+	request, err := http.NewRequest(method, b.session+path, bytes.NewReader(content))
 	if err != nil {
 		b.t.Fatal(err)
 	}
