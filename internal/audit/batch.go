@@ -37,9 +37,13 @@ type Submission struct {
 	decisions []StoredDecision // distinct, in order of hash
 
 	batcher   *Batcher
-	committed chan error // holds one, so that answering a caller who has left blocks nobody
-	first     EntryName  // of its entries; set before committed is told
+	committed chan error                 // holds one, so that answering a caller who has left blocks nobody
+	first     EntryName                  // of its entries; set before committed is told
+	overtaken map[privacy.SubjectID]bool // set before committed is told
 }
+
+// Overtaken reports whether what was decided about a subject no longer stood when it was on record. It is for who has waited.
+func (s *Submission) Overtaken(id privacy.SubjectID) bool { return s.overtaken[id] }
 
 // names lists the entries of a committed submission.
 func (s *Submission) names() []EntryName {

@@ -12,8 +12,9 @@ import (
 )
 
 // Commit writes a batch durably, in one transaction. An error means that it may or may not be
-// written. Several calls run at once.
-type Commit func(ctx context.Context, batch Batch) error
+// written. It gives the subjects about whom there was another order since the disclosures in it were decided: nothing may
+// be released by these. Several calls run at once.
+type Commit func(ctx context.Context, batch Batch) (overtaken map[privacy.SubjectID]bool, err error)
 
 // Limits bounds a [Batcher]. Zero fields take the default.
 type Limits struct {
@@ -229,10 +230,11 @@ func (b *Batcher) done() {
 // record commits the group as one batch and tells each submitter. The commit has a context of its
 // own: it serves many callers, and must not fail them all because one has left.
 func (b *Batcher) record(group []*Submission) {
+	var overtaken map[privacy.SubjectID]bool
 	batch, err := assemble(b.now(), b.random, group, b.stored.has)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), b.limits.Timeout)
-		err = b.commit(ctx, batch)
+		overtaken, err = b.commit(ctx, batch)
 		cancel()
 	}
 	if err != nil {
@@ -241,6 +243,7 @@ func (b *Batcher) record(group []*Submission) {
 		b.stored.add(batch.Decisions)
 	}
 	for _, s := range group {
+		s.overtaken = overtaken
 		s.committed <- err
 	}
 }

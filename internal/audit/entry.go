@@ -125,6 +125,8 @@ type Draft struct {
 	Object string `json:"object,omitempty"`
 	// Actor tells the people apart who work through one client; set where it matters that two were involved.
 	Actor privacy.ActorID `json:"actor,omitempty"`
+	// Orders says as of which order about the subject a disclosure was decided. It is for the commit, and no part of the entry.
+	Orders int32 `json:"-"`
 }
 
 // Entry is one row of the audit table.

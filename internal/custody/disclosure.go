@@ -64,18 +64,20 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 	if err != nil {
 		return nil, err
 	}
-	release := &release{service: s, caller: caller, request: request, asked: asked, now: s.instant()}
-	for range publicationRounds {
+	release := &release{service: s, caller: caller, request: request, asked: asked}
+	for range decisionRounds {
+		release.now = s.instant()
 		disclosed, err := release.inParts(ctx, ids)
 		if disclosed != nil || err != nil {
 			return disclosed, err
 		}
 	}
-	return nil, privacy.Unavailable(nil, "policy_changing", "the policy is being published again and again; try again")
+	return nil, privacy.Unavailable(nil, "policy_changing", "the policy, or the rights of somebody asked about, are changing again and again; try again")
 }
 
-// publicationRounds bounds how often a disclosure is decided again because the policy changed under it.
-const publicationRounds = 5
+// decisionRounds bounds how often a disclosure is decided again because the policy changed under it, or a subject was erased, restricted
+// or the like.
+const decisionRounds = 5
 
 // tellSamePerson refuses a request of which two references find one person, and puts on record that it does. To a client that may not
 // ask for the purpose it would tell who somebody is: their request goes on, to the answer that everybody without the
@@ -107,7 +109,7 @@ type release struct {
 }
 
 // inParts carries a disclosure out in parts, each of which reads, decides, records and opens by
-// itself. The answer is nil when the policy changed between the parts: one answer speaks of one revision.
+// itself. The answer is nil when the policy changed between the parts, because one answer speaks of one revision, and when a part was overtaken.
 func (r *release) inParts(ctx context.Context, ids []privacy.SubjectID) (*Disclosed, error) {
 	chunks := slices.Collect(slices.Chunk(ids, partSize))
 	parts := make([]*Disclosed, len(chunks))
@@ -125,9 +127,12 @@ func (r *release) inParts(ctx context.Context, ids []privacy.SubjectID) (*Disclo
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	if parts[0] == nil {
+		return nil, nil //nolint:nilnil // documented
+	}
 	whole := &Disclosed{Revision: parts[0].Revision, Disclosures: make([]Disclosure, 0, len(ids))}
 	for _, part := range parts {
-		if part.Revision != whole.Revision {
+		if part == nil || part.Revision != whole.Revision {
 			return nil, nil //nolint:nilnil // documented
 		}
 		whole.Disclosures = append(whole.Disclosures, part.Disclosures...)
@@ -174,7 +179,9 @@ type subjectCase struct {
 }
 
 // run decides, then opens values while the decisions are being committed: opened values stay in this
-// function until the commit has succeeded, and are dropped when it has not.
+// function until the commit has succeeded, and are dropped when it has not. Nor is there an answer when one of the subjects was erased, or
+// there was another order about them, before the decision was on record: who has to be told of the order has been read by then, and what is
+// released now would be unknown to it.
 func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Disclosed, error) {
 	if err := r.decideAll(ctx, snapshots); err != nil {
 		return nil, err
@@ -186,6 +193,9 @@ func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Dis
 	disclosures, openErr := r.openAll()
 	if err := recorded.Wait(ctx); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(r.ids, recorded.Overtaken) {
+		return nil, nil //nolint:nilnil // documented
 	}
 	if openErr != nil {
 		return nil, openErr
@@ -205,7 +215,7 @@ func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot)
 			r.drafts[i].Attributes = r.asked.names // nothing was decided: what was asked stands in the entry itself
 			continue
 		}
-		r.drafts[i].Subject = id
+		r.drafts[i].Subject, r.drafts[i].Orders = id, snapshot.Subject.Orders
 		if err := r.decideOne(ctx, decider, snapshot, &r.cases[i], &r.drafts[i]); err != nil {
 			return err
 		}

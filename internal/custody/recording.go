@@ -52,7 +52,7 @@ func (s *Service) recordConsent(ctx context.Context, r *recording) (Recorded, er
 
 func (s *Service) putOnLedger(ctx context.Context, r *recording) (Recorded, error) {
 	r.revision = s.lastRevision()
-	for range publicationRounds {
+	for range decisionRounds {
 		if err := r.prepare(ctx); err != nil {
 			if privacy.KindOf(err) != privacy.KindForbidden {
 				if answered, err := s.Answered(ctx, r.once, &r.recorded); answered || err != nil {

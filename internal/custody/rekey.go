@@ -22,8 +22,8 @@ var kindOf = map[store.PersonalTable]keyring.Kind{
 }
 
 // EraseFields deletes some attributes of a subject, as a request asks for. It reports false, and deletes nothing, while a legal hold
-// stands on them. It may be repeated: what is gone is not deleted again.
-func (s *Service) EraseFields(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID, attributes []privacy.AttributeName) (done bool, err error) {
+// stands on them, and when the request is in progress no more. It may be repeated: what is gone is not deleted again.
+func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attributes []privacy.AttributeName) (done bool, err error) {
 	numbers := make([]privacy.AttributeID, 0, len(attributes))
 	for _, name := range attributes {
 		if attribute, ok := s.catalogue.Attribute(name); ok {
@@ -32,15 +32,18 @@ func (s *Service) EraseFields(ctx context.Context, id privacy.SubjectID, request
 	}
 	err = s.withKeys(ctx, func() error {
 		return s.store.Write(ctx, func(tx *store.Tx) error {
-			row, err := tx.LockSubject(ctx, id)
+			row, err := tx.LockSubject(ctx, r.Subject)
 			if err != nil {
 				return err
 			}
-			holds, err := tx.StandingHolds(ctx, id)
-			if done = err == nil && len(holds) == 0; !done {
+			holds, err := tx.StandingHolds(ctx, r.Subject)
+			if err != nil || len(holds) > 0 {
 				return err
 			}
-			return s.eraseHeld(ctx, tx, row, request, numbers)
+			if done, err = tx.TakeUp(ctx, r); err != nil || !done {
+				return err
+			}
+			return s.eraseHeld(ctx, tx, row, r.ID, numbers)
 		})
 	})
 	return done && err == nil, err

@@ -31,9 +31,11 @@ func (h *heldUp) set(c *node.Config) {
 
 func (v *vault) number(sql string, args ...any) (n int) {
 	v.t.Helper()
-	if err := v.connect().QueryRow(v.t.Context(), sql, args...).Scan(&n); err != nil {
+	conn := v.connect()
+	if err := conn.QueryRow(v.t.Context(), sql, args...).Scan(&n); err != nil {
 		v.t.Fatal(err)
 	}
+	_ = conn.Close(v.t.Context())
 	return n
 }
 

@@ -26,23 +26,11 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 	for i := range requests {
 		r := &requests[i]
 		switch {
+		case erasesAll(r) && r.State != privacy.RequestVerifying:
+			erasures = append(erasures, *r) // whatever the request says: one that has begun is ended
 		case r.State != privacy.RequestInProgress && r.State != privacy.RequestAwaiting:
-		case erasesAll(r):
-			erasures = append(erasures, *r)
-		case r.State == privacy.RequestAwaiting:
-			failed = errors.Join(failed, s.settle(ctx, r))
-		case r.Type == privacy.RequestErasure:
-			failed = errors.Join(failed, s.erasePart(ctx, r))
-		case r.Type == privacy.RequestAccess || r.Type == privacy.RequestPortability:
-			failed = errors.Join(failed, s.giveCopy(ctx, r))
-		case r.Type == privacy.RequestRectification:
-			failed = errors.Join(failed, s.rectify(ctx, r))
-		case r.Type == privacy.RequestWithdrawal:
-			failed = errors.Join(failed, s.withdrawAll(ctx, r))
-		case r.Type == privacy.RequestObjection:
-			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionObject, "")) // processors are told by the ledger's own event
-		case r.Type == privacy.RequestRestriction:
-			failed = errors.Join(failed, s.decide(ctx, r, privacy.ActionRestrict, privacy.EventSubjectRestricted))
+		default:
+			failed = errors.Join(failed, s.carryOne(ctx, r))
 		}
 	}
 	if len(erasures) > 0 {
@@ -51,8 +39,55 @@ func (s *Service) CarryOut(ctx context.Context, refs ...Ref) error {
 	return failed
 }
 
+// joinRounds bounds how often a request is carried out anew because it was joined meanwhile.
+const joinRounds = 5
+
+// carryOne carries a request out. Who joined it meanwhile asks for the same as of later, after things that it may have been too early for: it is
+// carried out anew.
+func (s *Service) carryOne(ctx context.Context, r *store.RightsRequest) error {
+	for range joinRounds {
+		err := s.carryByType(ctx, r)
+		if err == nil || privacy.CodeOf(err) != errJoined.Code {
+			return err
+		}
+		if *r, err = s.store.RightsRequest(ctx, r.ID); err != nil {
+			return err
+		}
+		if r.State.Closed() {
+			return nil
+		}
+	}
+	return errJoined
+}
+
+var errJoined = privacy.Conflict("request_joined", "somebody has asked for the same meanwhile, and may have added to it; read the request again")
+
+func (s *Service) carryByType(ctx context.Context, r *store.RightsRequest) error {
+	if r.State == privacy.RequestAwaiting {
+		return s.settle(ctx, r)
+	}
+	switch r.Type {
+	case privacy.RequestErasure:
+		return s.erasePart(ctx, r)
+	case privacy.RequestAccess, privacy.RequestPortability:
+		return s.giveCopy(ctx, r)
+	case privacy.RequestRectification:
+		return s.rectify(ctx, r)
+	case privacy.RequestWithdrawal:
+		return s.withdrawAll(ctx, r)
+	case privacy.RequestObjection:
+		return s.decide(ctx, r, privacy.ActionObject, "") // processors are told by the ledger's own event
+	case privacy.RequestRestriction:
+		return s.decide(ctx, r, privacy.ActionRestrict, privacy.EventSubjectRestricted)
+	}
+	return nil
+}
+
 // withdrawAll withdraws every consent that is given or waits to be.
 func (s *Service) withdrawAll(ctx context.Context, r *store.RightsRequest) error {
+	if taken, err := s.store.TakeUp(ctx, r); err != nil || !taken {
+		return err
+	}
 	states, err := s.store.ConsentStates(ctx, r.Subject)
 	if err != nil {
 		return err
@@ -70,6 +105,9 @@ func (s *Service) withdrawAll(ctx context.Context, r *store.RightsRequest) error
 
 // decide puts one decision on the ledger.
 func (s *Service) decide(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, kind privacy.EventKind) error {
+	if taken, err := s.store.TakeUp(ctx, r); err != nil || !taken {
+		return err
+	}
 	if err := s.record(ctx, r, action, privacy.PurposeName(r.Scope)); err != nil {
 		return err
 	}

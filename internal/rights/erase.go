@@ -113,7 +113,7 @@ func (s *Service) markRest(ctx context.Context, requests []store.RightsRequest, 
 	request := make(map[privacy.SubjectID]privacy.RightsRequestID)
 	var rest []privacy.SubjectID
 	for i := range requests {
-		if id := requests[i].Subject; !marked[id] {
+		if id := requests[i].Subject; !marked[id] && !requests[i].State.Closed() {
 			request[id] = requests[i].ID
 			rest = append(rest, id)
 		}
@@ -131,6 +131,9 @@ func (s *Service) markRest(ctx context.Context, requests []store.RightsRequest, 
 				if err != nil {
 					return err
 				}
+				if err := keepOpen(ctx, tx, subjects, request); err != nil {
+					return err
+				}
 				w := &store.Writes{}
 				if err := s.markMany(ctx, tx, w, custody.System(), subjects, request, s.vault.Instant()); err != nil {
 					return err
@@ -146,6 +149,17 @@ func (s *Service) markRest(ctx context.Context, requests []store.RightsRequest, 
 		}
 	}
 	return failed
+}
+
+// keepOpen leaves those out of locked subjects whose request is not in progress any more: an officer has refused it since it was read.
+func keepOpen(ctx context.Context, tx *store.Tx, subjects map[privacy.SubjectID]store.Subject, request map[privacy.SubjectID]privacy.RightsRequestID) error {
+	refs := make([]store.RightsRequestRef, 0, len(subjects))
+	for id := range subjects {
+		refs = append(refs, store.RightsRequestRef{Subject: id, ID: request[id]})
+	}
+	open, err := tx.InProgress(ctx, refs)
+	maps.DeleteFunc(subjects, func(id privacy.SubjectID, _ store.Subject) bool { return !open[id] })
+	return err
 }
 
 // soundOf does something for many subjects at once, and anew without those of whom something turns out to be damaged.

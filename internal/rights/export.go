@@ -39,21 +39,19 @@ type Export = store.Export
 func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 	made, err := s.vault.MakeExport(ctx, r)
 	if gone(err) {
-		return s.close(ctx, r.ID) // nothing of them is left to be told
+		return s.close(ctx, r) // nothing of them is left to be told
 	}
 	if err != nil {
 		return err
 	}
 	s.reach("exported")
-	_, err = s.changeAnd(ctx, custody.System(), r.ID, []audit.Action{audit.ActionExportMake, audit.ActionRequestComplete}, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
-		if err := complete(tx, r, at); err != nil {
-			return err
-		}
+	_, err = s.changeAnd(ctx, custody.System(), r.ID, []audit.Action{audit.ActionExportMake, audit.ActionRequestComplete}, func(tx *store.Tx, now *store.RightsRequest, at time.Time) error {
+		now.State, now.ClosedAt = privacy.RequestCompleted, at // who joined it gets the same file
 		if err := tx.FinishExport(ctx, &made); err != nil {
 			return err
 		}
 		w := &store.Writes{}
-		if r.Identified != privacy.IdentifiedByToken {
+		if now.Identified != privacy.IdentifiedByToken {
 			if _, err := s.sendLink(ctx, w, &made, at); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
 				return err
 			}
@@ -67,7 +65,7 @@ func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 	_ = s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID) // else it expires
 	switch {
 	case gone(err):
-		return s.close(ctx, r.ID)
+		return s.close(ctx, r)
 	case privacy.CodeOf(err) == errClosed.Code:
 		return nil // it was refused, or another job was faster
 	}

@@ -62,7 +62,14 @@ func (s *Service) ReleaseHold(ctx context.Context, caller custody.Caller, subjec
 			return err
 		}
 		for i := range waiting {
-			if err := s.begin(ctx, tx, caller, row, &waiting[i], at); err != nil {
+			r, err := tx.RightsRequest(ctx, subject, waiting[i].ID)
+			if err != nil {
+				return err
+			}
+			if r.State != privacy.RequestInProgress { // refused, or another hold has ended before
+				continue
+			}
+			if err := s.begin(ctx, tx, caller, row, &r, at); err != nil {
 				return err
 			}
 		}

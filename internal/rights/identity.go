@@ -277,8 +277,13 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		if err != nil {
 			return err
 		}
-		if err := tx.AppendAudit(ctx, batch); err != nil || found || second {
+		if err := tx.AppendAudit(ctx, batch); err != nil || second {
 			return err
+		}
+		if found {
+			w := &store.Writes{}
+			w.JoinRightsRequest(&open)
+			return tx.Send(ctx, w)
 		}
 		return s.begin(ctx, tx, caller, subject, r, at)
 	})

@@ -258,6 +258,7 @@ func (l *lodging) write(ctx context.Context) error {
 		}
 		if found {
 			l.request, l.joined, action = open, true, audit.ActionRequestJoin
+			w.JoinRightsRequest(&open)
 		}
 	}
 	if !l.joined {

@@ -93,7 +93,7 @@ func erasesAll(r *store.RightsRequest) bool {
 // but to see to it that no key is.
 func (s *Service) erasePart(ctx context.Context, r *store.RightsRequest) error {
 	attributes, backups, _ := partIn(r.Scope)
-	done, err := s.vault.EraseFields(ctx, r.Subject, r.ID, attributes)
+	done, err := s.vault.EraseFields(ctx, r, attributes)
 	gone := privacy.KindOf(err) == privacy.KindNotFound && err != nil
 	if err != nil && !gone || !done && !gone {
 		return err
@@ -105,15 +105,11 @@ func (s *Service) erasePart(ctx context.Context, r *store.RightsRequest) error {
 		}
 		s.reach("part_rekeyed")
 	}
-	clients, err := s.vault.WhoReceived(ctx, r.Subject, attributes)
-	if err != nil {
-		return err
-	}
-	processors, err := s.store.Processors(ctx)
+	told, err := s.receivers(ctx, r.Subject, attributes)
 	if err != nil {
 		return err
 	}
 	event := orderOf(privacy.EventSubjectPartErased, r.Subject, r.ID, time.Time{})
 	event.Detail.Attributes = attributes
-	return s.doneOnceConfirmed(ctx, r, event, processorsOf(processors, clients))
+	return s.doneOnceConfirmed(ctx, r, event, told)
 }

@@ -3,7 +3,6 @@ package rights
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -21,8 +20,7 @@ func (s *Service) rectify(ctx context.Context, r *store.RightsRequest) error {
 	if err != nil || len(fields) == 0 || !s.vault.OwnWord(fields) {
 		return err
 	}
-	_, err = s.putRight(ctx, custody.System(), r.ID, fields)
-	return unlessMovedOn(err)
+	return s.putRight(ctx, custody.System(), r, fields)
 }
 
 // rightValues opens what a request asks for, and checks it again: the catalogue may have changed. What was said later counts.
@@ -47,45 +45,27 @@ func (s *Service) rightValues(ctx context.Context, r *store.RightsRequest) ([]cu
 	return s.vault.NormaliseAttributes(asked)
 }
 
-// putRight writes values, notes who has to be told, and closes the request when that is nobody, in one transaction.
-func (s *Service) putRight(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, fields []custody.ProfileValue) (Request, error) {
-	processors, err := s.store.Processors(ctx)
-	if err != nil {
-		return Request{}, err
-	}
-	names := make([]privacy.AttributeName, len(fields))
-	for i := range fields {
-		names[i] = fields[i].Attribute.Name
-	}
-	return s.changeAnd(ctx, caller, id, []audit.Action{audit.ActionRequestRectify}, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
-		if r.State != privacy.RequestInProgress {
+// putRight writes values, once, and has those told that got the old ones. To whom they were disclosed is read after they are in force: what is
+// disclosed then is the right ones.
+func (s *Service) putRight(ctx context.Context, caller custody.Caller, r *store.RightsRequest, fields []custody.ProfileValue) error {
+	_, err := s.change(ctx, caller, r.ID, audit.ActionRequestRectify, func(tx *store.Tx, now *store.RightsRequest, _ time.Time) error {
+		if now.State != privacy.RequestInProgress || now.Effected >= r.Joins {
 			return errMovedOn
 		}
-		if _, err := s.vault.Rectify(ctx, tx, caller, r.Subject, r.ID, fields); err != nil {
-			return err
-		}
-		clients, err := s.vault.WhoReceived(ctx, r.Subject, names)
-		if err != nil {
-			return err
-		}
-		w, told := &store.Writes{}, processorsOf(processors, clients)
-		if len(told) == 0 {
-			return complete(tx, r, at)
-		}
-		event := orderOf(privacy.EventSubjectRectified, r.Subject, r.ID, at)
-		event.Detail.Attributes = names
-		inform(w, event, told)
-		r.State = privacy.RequestAwaiting
-		return tx.Send(ctx, w)
+		now.Effected = r.Joins
+		_, err := s.vault.Rectify(ctx, tx, caller, now.Subject, now.ID, fields)
+		return err
 	})
-}
-
-// processorsOf finds the processors behind clients. One that rests is told when it is active again.
-func processorsOf(processors []store.Processor, clients []privacy.ClientID) (ids []privacy.ProcessorID) {
-	for i := range processors {
-		if p := &processors[i]; p.RetiredAt.IsZero() && slices.Contains(clients, p.Client) {
-			ids = append(ids, p.ID)
-		}
+	if unlessMovedOn(err) != nil {
+		return err
 	}
-	return ids
+	event := orderOf(privacy.EventSubjectRectified, r.Subject, r.ID, time.Time{})
+	for i := range fields {
+		event.Detail.Attributes = append(event.Detail.Attributes, fields[i].Attribute.Name)
+	}
+	told, err := s.receivers(ctx, r.Subject, event.Detail.Attributes)
+	if err != nil {
+		return err
+	}
+	return s.doneOnceConfirmed(ctx, r, event, told)
 }

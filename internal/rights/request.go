@@ -1,6 +1,7 @@
 package rights
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -165,38 +166,26 @@ func (s *Service) lawAgain(ctx context.Context, r *store.RightsRequest) (custody
 	return law, err
 }
 
-// Reject refuses a request on a ground of the law that holds for it. An erasure that has begun cannot be refused any more.
+// Reject refuses a request on a ground of the law that holds for it. One that has been carried out, if only in part, cannot be refused any more.
 func (s *Service) Reject(ctx context.Context, caller custody.Caller, id privacy.RightsRequestID, ground string) (Request, error) {
-	return s.change(ctx, caller, id, audit.ActionRequestReject, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+	return s.change(ctx, caller, id, audit.ActionRequestReject, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
 		if !groundAllowed(r.Regime, r.Type, ground) {
 			return privacy.Invalid("ground_not_in_law", "the law that holds for the request knows no such ground of refusal for it; GET /v1/requests/grounds lists them")
 		}
-		begun, err := s.begun(ctx, r)
-		if err != nil || begun {
-			return orElse(err, errBegun)
+		if r.State == privacy.RequestAwaiting || r.Effected >= 0 {
+			return errBegun
+		}
+		if r.Type == privacy.RequestErasure {
+			if begun, err := tx.ErasureBegun(ctx, r.Subject); err != nil || begun {
+				return cmp.Or(err, error(errBegun))
+			}
 		}
 		r.State, r.Ground, r.ClosedAt = privacy.RequestRejected, ground, at
 		return nil
 	})
 }
 
-var errBegun = privacy.Conflict("erasure_begun", "the erasure has begun and cannot be stopped")
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
-}
-
-// begun reports whether an erasure has taken its first step.
-func (s *Service) begun(ctx context.Context, r *store.RightsRequest) (bool, error) {
-	if r.Type != privacy.RequestErasure {
-		return false, nil
-	}
-	erasures, err := s.store.Erasures(ctx, []privacy.SubjectID{r.Subject})
-	return len(erasures) > 0, err
-}
+var errBegun = privacy.Conflict("request_begun", "what was asked for has been done, or has begun and cannot be stopped")
 
 // Complete closes a request that an officer has answered: of a rectification it writes the values that were asked for. What the vault
 // carries out itself it also closes itself: approving an erasure must not be able to stand in for it.
@@ -217,8 +206,11 @@ func (s *Service) Complete(ctx context.Context, caller custody.Caller, id privac
 	if err != nil {
 		return Request{}, err
 	}
-	if len(fields) > 0 {
-		return s.putRight(ctx, caller, id, fields)
+	if len(fields) == 0 { // it was put right by other means
+		return s.change(ctx, caller, id, audit.ActionRequestComplete, completed(&r))
 	}
-	return s.change(ctx, caller, id, audit.ActionRequestComplete, complete) // it was put right by other means
+	if err := s.putRight(ctx, caller, &r, fields); err != nil {
+		return Request{}, err
+	}
+	return s.Request(ctx, id)
 }

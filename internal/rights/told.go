@@ -81,6 +81,9 @@ func (s *Service) told(ctx context.Context, subject privacy.SubjectID, request p
 func (s *Service) done(ctx context.Context, r *store.RightsRequest, kind privacy.EventKind) error {
 	var told []privacy.ProcessorID
 	if kind != "" {
+		if err := s.store.CountOrder(ctx, r.Subject); err != nil {
+			return err
+		}
 		recipients, err := s.recipients(ctx, r.Subject)
 		if err != nil {
 			return err
@@ -93,16 +96,19 @@ func (s *Service) done(ctx context.Context, r *store.RightsRequest, kind privacy
 // doneOnceConfirmed ends a request that was carried out once the processors that are told of it now have confirmed it.
 func (s *Service) doneOnceConfirmed(ctx context.Context, r *store.RightsRequest, event privacy.Event, told []privacy.ProcessorID) error {
 	if len(told) == 0 {
-		return s.close(ctx, r.ID)
+		return s.close(ctx, r)
 	}
-	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestTell, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
-		if r.State != privacy.RequestInProgress {
+	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestTell, func(tx *store.Tx, now *store.RightsRequest, at time.Time) error {
+		if now.State != privacy.RequestInProgress {
 			return errMovedOn
+		}
+		if now.Joins != r.Joins {
+			return errJoined
 		}
 		w := &store.Writes{}
 		event.At = at
 		inform(w, event, told)
-		r.State = privacy.RequestAwaiting
+		now.State = privacy.RequestAwaiting
 		return tx.Send(ctx, w)
 	})
 	return unlessMovedOn(err)
@@ -114,11 +120,12 @@ func (s *Service) settle(ctx context.Context, r *store.RightsRequest) error {
 	if err != nil || !acknowledged(recipients) {
 		return err
 	}
-	return s.close(ctx, r.ID)
+	return s.close(ctx, r)
 }
 
-func (s *Service) close(ctx context.Context, id privacy.RightsRequestID) error {
-	_, err := s.change(ctx, custody.System(), id, audit.ActionRequestComplete, complete)
+// close ends a request that was carried out as it was read, unless it was joined since.
+func (s *Service) close(ctx context.Context, r *store.RightsRequest) error {
+	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestComplete, completed(r))
 	return unlessMovedOn(err)
 }
 
@@ -130,9 +137,33 @@ func unlessMovedOn(err error) error {
 	return err
 }
 
-func complete(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
-	r.State, r.ClosedAt = privacy.RequestCompleted, at
-	return nil
+// completed completes a request of which this was carried out.
+func completed(carried *store.RightsRequest) func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+	return func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+		if r.Joins != carried.Joins {
+			return errJoined
+		}
+		r.State, r.ClosedAt = privacy.RequestCompleted, at
+		return nil
+	}
+}
+
+// receivers finds the processors that got any of some attributes of a subject. One that rests is told when it is active again.
+func (s *Service) receivers(ctx context.Context, subject privacy.SubjectID, attributes []privacy.AttributeName) (ids []privacy.ProcessorID, err error) {
+	if err := s.store.CountOrder(ctx, subject); err != nil {
+		return nil, err
+	}
+	clients, err := s.vault.WhoReceived(ctx, subject, attributes)
+	if err != nil {
+		return nil, err
+	}
+	processors, err := s.store.Processors(ctx)
+	for i := range processors {
+		if p := &processors[i]; p.RetiredAt.IsZero() && slices.Contains(clients, p.Client) {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids, err
 }
 
 func acknowledged(recipients []store.Recipient) bool {

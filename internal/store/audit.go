@@ -18,15 +18,42 @@ func (t *Tx) AppendAudit(ctx context.Context, batch audit.Batch) error {
 	return wrap(t.tx.SendBatch(ctx, statements).Close(), "write audit entries")
 }
 
-// CommitAudit writes a batch in a transaction of its own, in one round trip.
-func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) error {
-	return again(func() error {
+// CommitAudit writes a batch in a transaction of its own, in one round trip. Once that is committed it looks whether there was another order about
+// the subjects of its disclosures since they were decided, and gives those of whom there was: no lock is held between the reading for a disclosure
+// and its record, so this is what keeps one from slipping past an order. The order counts first and reads then to
+// whom the subject was disclosed: either it finds the record, or the record's transaction was not over, and so this finds the order.
+func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) (overtaken map[privacy.SubjectID]bool, err error) {
+	ids, orders := decidedAsOf(batch.Entries)
+	err = again(func() error {
 		statements := &pgx.Batch{}
+		if len(ids) == 0 { // a pgx batch outside a transaction runs as one implicit transaction
+			statements.Queue(twoPhase)
+			queueAudit(statements, batch)
+			return wrap(s.pool.SendBatch(ctx, statements).Close(), "commit audit entries")
+		}
+		statements.Queue(`BEGIN`)
 		statements.Queue(twoPhase)
 		queueAudit(statements, batch)
-		// A pgx batch outside a transaction runs as one implicit transaction.
+		statements.Queue(`COMMIT`)
+		statements.Queue(selectOvertaken, ids, orders).Query(func(rows pgx.Rows) (err error) {
+			overtaken, err = collectSubjects(rows)
+			return err
+		})
 		return wrap(s.pool.SendBatch(ctx, statements).Close(), "commit audit entries")
 	})
+	return overtaken, err
+}
+
+const selectOvertaken = `SELECT s.subject_id FROM unnest($1::uuid[], $2::integer[]) AS e (id, orders) JOIN subject s ON s.subject_id = e.id WHERE s.orders <> e.orders`
+
+// decidedAsOf lists the subjects of disclosures, and as of which order about them each was decided.
+func decidedAsOf(entries []audit.Entry) (ids subjectArray, orders []int32) {
+	for i := range entries {
+		if e := &entries[i]; e.Action == audit.ActionDisclosure && !e.Subject.IsZero() {
+			ids, orders = append(ids, e.Subject), append(orders, e.Orders)
+		}
+	}
+	return ids, orders
 }
 
 func queueAudit(statements *pgx.Batch, batch audit.Batch) {

@@ -186,7 +186,8 @@ func TestCommitAuditIsOneTransaction(t *testing.T) {
 	decision := audit.Decision{Revision: "r", Input: []byte(`{}`), Outcome: []byte(`{}`)}
 	b := batch(t, start, []audit.Draft{{Action: audit.ActionDisclosure, Decision: decision.Hash()}}, decision)
 	db.exec(`INSERT INTO audit_batch (batch_id, hashes) VALUES ($1, sha256('x'))`, [16]byte(b.ID)) // the last statement of the batch fails
-	wantCode(t, db.CommitAudit(t.Context(), b), privacy.KindInternal, "internal")
+	_, err := db.CommitAudit(t.Context(), b)
+	wantCode(t, err, privacy.KindInternal, "internal")
 	var rows int
 	if err := db.owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM audit_entry) + (SELECT count(*) FROM decision)`).Scan(&rows); err != nil || rows != 0 {
 		t.Errorf("%d rows of a failed batch stayed, %v", rows, err)

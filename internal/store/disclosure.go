@@ -59,12 +59,12 @@ func (s *Store) ReadForDisclosure(ctx context.Context, purpose privacy.PurposeNa
 const selectSnapshots = `
 	SELECT s.subject_id, NULL::integer AS attribute_id, s.version, CASE WHEN s.erased_at IS NULL THEN s.state END AS sealed, s.key_slot, ` + selectStanding + `,
 		c.status, c.explicit, c.separate_for, c.given_by, c.occurred_at, c.expires_at, c.notice_version,
-		(SELECT max(number) FROM publication)
+		s.orders, (SELECT max(number) FROM publication)
 	FROM subject s
 	LEFT JOIN consent_state c ON c.subject_id = s.subject_id AND c.purpose = $1
 	WHERE s.subject_id = ANY($3)
 	UNION ALL
-	SELECT subject_id, attribute_id, version, sealed, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+	SELECT subject_id, attribute_id, version, sealed, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 	FROM attribute_value
 	WHERE subject_id = ANY($3) AND attribute_id = ANY($2) AND sealed IS NOT NULL AND (expires_at IS NULL OR expires_at > $4)`
 
@@ -83,6 +83,7 @@ const (
 	colOccurred
 	colExpires
 	colNotice
+	colOrders
 	colPublication
 )
 
@@ -129,7 +130,7 @@ func (r *snapshotReader) read(rows pgx.Rows, row [][]byte) error {
 		snapshot.Values = append(snapshot.Values, SealedValue{privacy.AttributeID(rawInt32(attribute)), version, r.bytes.keep(row[colSealed])}) //nolint:gosec // bounded by a check constraint
 		return nil
 	}
-	snapshot.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])), Version: version, State: r.bytes.keep(row[colSealed]), Erased: row[colSealed] == nil}
+	snapshot.Subject = Subject{ID: privacy.SubjectID(row[colSubject]), Slot: privacy.KeySlot(rawInt64(row[colSlot])), Version: version, State: r.bytes.keep(row[colSealed]), Erased: row[colSealed] == nil, Orders: rawInt32(row[colOrders])}
 	if number := row[colPublication]; number != nil {
 		r.publication = rawInt64(number)
 	}

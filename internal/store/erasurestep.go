@@ -22,7 +22,7 @@ func (w *Writes) MarkErased(erasures []Erasure, change [16]byte) {
 	}
 	ids := erasedSubjects(erasures)
 	marked := column(erasures, func(e *Erasure) time.Time { return e.MarkedAt })
-	w.queue(`UPDATE subject s SET erased_at = coalesce(s.erased_at, e.at), updated_at = e.at, facets = NULL, facets_version = s.facets_version + 1
+	w.queue(`UPDATE subject s SET erased_at = coalesce(s.erased_at, e.at), updated_at = e.at, orders = s.orders + 1, facets = NULL, facets_version = s.facets_version + 1
 		FROM unnest($1::uuid[], $2::timestamptz[]) AS e (id, at) WHERE s.subject_id = e.id`, ids, marked)
 	w.queue(`DELETE FROM message WHERE subject_id = ANY($1)`, ids)
 	w.queue(`DELETE FROM confirmation WHERE subject_id = ANY($1)`, ids)

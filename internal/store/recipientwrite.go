@@ -14,6 +14,13 @@ func (w *Writes) NoteRecipient(id privacy.SubjectID, request privacy.RightsReque
 	w.queue(`INSERT INTO rights_recipient (subject_id, request_id, processor_id, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, [16]byte(id), [16]byte(request), [16]byte(processor), at)
 }
 
+// CountOrder counts an order about a subject. What has been done by then is in force; whoever was disclosed to before, and nobody who will have been
+// by the old state of things, is found by reading the record after it ([Store.CommitAudit]).
+func (s *Store) CountOrder(ctx context.Context, id privacy.SubjectID) error {
+	_, err := s.pool.Exec(ctx, `UPDATE subject SET orders = orders + 1 WHERE subject_id = $1`, [16]byte(id))
+	return wrap(err, "count an order about a subject")
+}
+
 // NoteRecipients notes processors that have to be told of erasures, as pairs. Noting them again changes nothing.
 func (w *Writes) NoteRecipients(erasures []Erasure, processors []privacy.ProcessorID, at time.Time) {
 	if len(erasures) == 0 {

@@ -34,6 +34,8 @@ type RightsRequest struct {
 	RemindedAt     time.Time
 	Ground         string // of a refusal
 	JoinedTo       privacy.RightsRequestID
+	Joins          int32 // how often somebody has joined it
+	Effected       int32 // for how many of the joins what it asks for is in force, before anybody is told; -1: not yet
 	Client         privacy.ClientID
 	Actor          privacy.ActorID
 	UpdatedAt      time.Time
@@ -41,11 +43,11 @@ type RightsRequest struct {
 }
 
 const rightsColumns = `subject_id, request_id, type, scope, state, version, lodged_by, identified_by, regime, revision_id, received_at, acknowledge_by, acknowledged_at,
-	due_at, legal_due_on, extension, extended_at, reminded_at, ground, joined_to, client, actor, updated_at, closed_at`
+	due_at, legal_due_on, extension, extended_at, reminded_at, ground, joined_to, client, actor, updated_at, closed_at, joins, effected`
 
 func (r *RightsRequest) values() []any {
 	return []any{[16]byte(r.Subject), [16]byte(r.ID), r.Type, r.Scope, r.State, r.Version, r.Lodged, r.Identified, r.Regime, r.Revision, r.ReceivedAt, nullTime(r.AcknowledgeBy), r.AcknowledgedAt,
-		r.DueAt, r.LegalDueOn, r.Extension, nullTime(r.ExtendedAt), nullTime(r.RemindedAt), r.Ground, nullID(r.JoinedTo), r.Client, r.Actor, r.UpdatedAt, nullTime(r.ClosedAt)}
+		r.DueAt, r.LegalDueOn, r.Extension, nullTime(r.ExtendedAt), nullTime(r.RemindedAt), r.Ground, nullID(r.JoinedTo), r.Client, r.Actor, r.UpdatedAt, nullTime(r.ClosedAt), r.Joins, r.Effected}
 }
 
 func scanRightsRequest(row pgx.CollectableRow) (RightsRequest, error) {
@@ -53,7 +55,7 @@ func scanRightsRequest(row pgx.CollectableRow) (RightsRequest, error) {
 	var acknowledge, extended, reminded, closed *time.Time
 	var joined *[16]byte
 	err := row.Scan((*[16]byte)(&r.Subject), (*[16]byte)(&r.ID), &r.Type, &r.Scope, &r.State, &r.Version, &r.Lodged, &r.Identified, &r.Regime, &r.Revision, &r.ReceivedAt, &acknowledge, &r.AcknowledgedAt,
-		&r.DueAt, &r.LegalDueOn, &r.Extension, &extended, &reminded, &r.Ground, &joined, &r.Client, &r.Actor, &r.UpdatedAt, &closed)
+		&r.DueAt, &r.LegalDueOn, &r.Extension, &extended, &reminded, &r.Ground, &joined, &r.Client, &r.Actor, &r.UpdatedAt, &closed, &r.Joins, &r.Effected)
 	r.AcknowledgeBy, r.ExtendedAt, r.RemindedAt, r.ClosedAt = timeOrZero(acknowledge), timeOrZero(extended), timeOrZero(reminded), timeOrZero(closed)
 	if joined != nil {
 		r.JoinedTo = *joined
@@ -63,8 +65,50 @@ func scanRightsRequest(row pgx.CollectableRow) (RightsRequest, error) {
 
 // InsertRightsRequest adds a request, version 1.
 func (w *Writes) InsertRightsRequest(r *RightsRequest) {
-	r.Version = 1
-	w.queue(`INSERT INTO rights_request (`+rightsColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`, r.values()...)
+	r.Version, r.Effected = 1, -1
+	w.queue(`INSERT INTO rights_request (`+rightsColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`, r.values()...)
+}
+
+// TakeUp notes, before anything is done that cannot be taken back, that a request is carried out as it was joined so often. False when it is not in
+// progress any more: it was refused, or others have carried it out.
+func (t *Tx) TakeUp(ctx context.Context, r *RightsRequest) (bool, error) {
+	return takeUp(ctx, t.tx, r)
+}
+
+// TakeUp is [Tx.TakeUp] in a transaction of its own.
+func (s *Store) TakeUp(ctx context.Context, r *RightsRequest) (bool, error) {
+	return takeUp(ctx, s.pool, r)
+}
+
+func takeUp(ctx context.Context, q querier, r *RightsRequest) (taken bool, err error) {
+	err = q.QueryRow(ctx, `UPDATE rights_request SET effected = greatest(effected, $3) WHERE subject_id = $1 AND request_id = $2 AND state = 'in_progress' RETURNING TRUE`,
+		[16]byte(r.Subject), [16]byte(r.ID), r.Joins).Scan(&taken)
+	if isNoRows(err) {
+		err = nil
+	}
+	return taken, wrap(err, "take a request up")
+}
+
+// InProgress tells which requests of locked subjects are in progress.
+func (t *Tx) InProgress(ctx context.Context, refs []RightsRequestRef) (map[privacy.SubjectID]bool, error) {
+	rows, err := t.tx.Query(ctx, `SELECT subject_id FROM rights_request WHERE (subject_id, request_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND state = 'in_progress'`,
+		subjectColumn(refs, func(r *RightsRequestRef) [16]byte { return r.Subject }), column(refs, func(r *RightsRequestRef) [16]byte { return r.ID }))
+	if err != nil {
+		return nil, wrap(err, "read requests")
+	}
+	open, err := collectSubjects(rows)
+	return open, wrap(err, "read requests")
+}
+
+// ErasureBegun reports whether the erasure of a locked subject has taken its first step.
+func (t *Tx) ErasureBegun(ctx context.Context, id privacy.SubjectID) (begun bool, err error) {
+	err = t.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM erasure WHERE subject_id = $1)`, [16]byte(id)).Scan(&begun)
+	return begun, wrap(err, "read an erasure")
+}
+
+// JoinRightsRequest notes that an open request of a locked subject was joined.
+func (w *Writes) JoinRightsRequest(r *RightsRequest) {
+	w.queue(`UPDATE rights_request SET joins = joins + 1 WHERE subject_id = $1 AND request_id = $2`, [16]byte(r.Subject), [16]byte(r.ID))
 }
 
 // UpdateRightsRequest writes what has changed of a request under its next version. KindConflict when somebody else has changed
@@ -72,10 +116,10 @@ func (w *Writes) InsertRightsRequest(r *RightsRequest) {
 func (t *Tx) UpdateRightsRequest(ctx context.Context, r *RightsRequest) error {
 	tag, err := t.tx.Exec(ctx, `
 		UPDATE rights_request SET state = $3, version = version + 1, identified_by = $5, regime = $6, revision_id = $7, acknowledge_by = $8, due_at = $9, legal_due_on = $10,
-			extension = $11, extended_at = $12, reminded_at = $13, ground = $14, joined_to = $15, updated_at = $16, closed_at = $17
+			extension = $11, extended_at = $12, reminded_at = $13, ground = $14, joined_to = $15, updated_at = $16, closed_at = $17, effected = $18
 		WHERE subject_id = $1 AND request_id = $2 AND version = $4`,
 		[16]byte(r.Subject), [16]byte(r.ID), r.State, r.Version, r.Identified, r.Regime, r.Revision, nullTime(r.AcknowledgeBy), r.DueAt, r.LegalDueOn,
-		r.Extension, nullTime(r.ExtendedAt), nullTime(r.RemindedAt), r.Ground, nullID(r.JoinedTo), r.UpdatedAt, nullTime(r.ClosedAt))
+		r.Extension, nullTime(r.ExtendedAt), nullTime(r.RemindedAt), r.Ground, nullID(r.JoinedTo), r.UpdatedAt, nullTime(r.ClosedAt), r.Effected)
 	if err == nil && tag.RowsAffected() != 1 {
 		return privacy.Conflict("request_changed", "the request has changed meanwhile; read it again")
 	}

@@ -64,7 +64,7 @@ func TestSequenceByManyAtOnce(t *testing.T) {
 	for range writers {
 		writing.Go(func() {
 			for b := range batches {
-				if err := db.CommitAudit(t.Context(), batch(t, start.Add(time.Duration(b)*time.Millisecond), lookups(perBatch))); err != nil {
+				if _, err := db.CommitAudit(t.Context(), batch(t, start.Add(time.Duration(b)*time.Millisecond), lookups(perBatch))); err != nil {
 					t.Error(err)
 				}
 			}

@@ -102,7 +102,7 @@ func batch(t testing.TB, at time.Time, drafts []audit.Draft, decisions ...audit.
 func (db *database) commit(at time.Time, drafts []audit.Draft, decisions ...audit.Decision) audit.Batch {
 	db.t.Helper()
 	b := batch(db.t, at, drafts, decisions...)
-	if err := db.CommitAudit(db.t.Context(), b); err != nil {
+	if _, err := db.CommitAudit(db.t.Context(), b); err != nil {
 		db.t.Fatal(err)
 	}
 	return b

@@ -20,6 +20,7 @@ type Subject struct {
 	State    []byte
 	Standing privacy.Standing // written by PutStanding alone
 	Erased   bool             // nothing of them may be read or written any more
+	Orders   int32            // about them, so far; only [Store.ReadForDisclosure] reads it
 }
 
 // NextSlots draws n fresh key slots. A slot is never given out twice.

@@ -38,9 +38,10 @@ func TestTransactionsThatSpanNodesCommitInTwoPhases(t *testing.T) {
 	id := db.subject()
 	entries := func() audit.Batch { return batch(t, start, lookups(1)) }
 	writes := map[string]func() error{
-		"audit entries alone": func() error { return db.CommitAudit(t.Context(), entries()) },
+		"audit entries alone": func() error { _, err := db.CommitAudit(t.Context(), entries()); return err },
 		"a decision": func() error {
-			return db.CommitAudit(t.Context(), batch(t, start, lookups(1), audit.Decision{Revision: "r", Input: []byte(`{}`), Outcome: []byte(`{}`)}))
+			_, err := db.CommitAudit(t.Context(), batch(t, start, lookups(1), audit.Decision{Revision: "r", Input: []byte(`{}`), Outcome: []byte(`{}`)}))
+			return err
 		},
 		"entries beside a change": func() error {
 			return db.Write(t.Context(), func(tx *store.Tx) error { return tx.AppendAudit(t.Context(), entries()) })
