@@ -34,6 +34,7 @@ type segments struct {
 	states  *stateBook
 	cursor  int64                           // place in the change log
 	ahead   map[[16]byte]bool               // changes taken in from the outbox, which are yet to come in the log
+	behind  map[[16]byte]bool               // changes met in the log, which may be in the outbox still
 	missing map[privacy.SubjectID]time.Time // told of, and not seen yet: since when
 	version segment.Version
 
@@ -189,7 +190,7 @@ func (g *segments) build(ctx context.Context) (err error) {
 	}
 	purposes := slices.Sorted(maps.Keys(s.policy.Purposes(revision)))
 	// What is committed from here on is taken in from the log: the place is read before the first person.
-	cursor, err := s.store.LogHead(ctx)
+	cursor, behind, err := s.store.FollowFrom(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func (g *segments) build(ctx context.Context) (err error) {
 	}
 	g.turn <- struct{}{}
 	g.index, g.states, g.cursor, g.version = index, states, cursor, 1
-	g.ahead, g.missing = make(map[[16]byte]bool), make(map[privacy.SubjectID]time.Time)
+	g.ahead, g.behind, g.missing = make(map[[16]byte]bool), behind, make(map[privacy.SubjectID]time.Time)
 	<-g.turn
 	if _, err := g.current(ctx); err != nil {
 		return err
@@ -331,15 +332,22 @@ func (g *segments) takeIn(ctx context.Context, changes *store.Following, due []p
 		}
 	}
 	note(due...)
-	for _, list := range [][]store.Changed{changes.Outbox, changes.Log} {
-		for i := range list {
-			if !g.ahead[list[i].ID] {
-				note(list[i].Subject)
-				note(list[i].Subjects...)
-			}
+	for i := range changes.Outbox {
+		if c := &changes.Outbox[i]; !g.ahead[c.ID] && !g.behind[c.ID] {
+			note(c.Subject)
+			note(c.Subjects...)
 		}
 	}
-	g.version++
+	for i := range changes.Log {
+		c := &changes.Log[i]
+		if !g.ahead[c.ID] {
+			note(c.Subject)
+		}
+		note(c.Subjects...) // again: they may lie on different shards, and were not all seen when the change was
+	}
+	if len(who) > 0 {
+		g.version++
+	}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(who)), 1000) {
 		seen, err := g.take(ctx, g.index, g.states, g.service.store.CountablesOf(ctx, ids), g.version, at)
 		if err != nil {
@@ -351,12 +359,25 @@ func (g *segments) takeIn(ctx context.Context, changes *store.Following, due []p
 	}
 	maps.DeleteFunc(who, func(_ privacy.SubjectID, since time.Time) bool { return at.Sub(since) > missingFor })
 	g.missing = who
+	g.met(changes)
+	return nil
+}
+
+// met notes what is known of the log now. Every change counts once, in the log or ahead of it, so that what two nodes have taken in is the same
+// when its number is: the outbox holds a change until after it was logged, and for as long as a relay that died leaves it there.
+func (g *segments) met(changes *store.Following) {
+	behind := make(map[[16]byte]bool)
 	for i := range changes.Outbox {
-		g.ahead[changes.Outbox[i].ID] = true
+		if id := changes.Outbox[i].ID; g.behind[id] {
+			behind[id] = true
+		} else {
+			g.ahead[id] = true
+		}
 	}
 	for i := range changes.Log {
 		delete(g.ahead, changes.Log[i].ID)
+		behind[changes.Log[i].ID] = true
 		g.cursor = changes.Log[i].Index
 	}
-	return nil
+	g.behind = behind
 }

@@ -55,3 +55,27 @@ func scanChanged(row pgx.CollectableRow) (c Changed, err error) {
 	err = row.Scan(&c.Index, &c.ID, (*[16]byte)(&c.Subject), &c.Subjects)
 	return c, err
 }
+
+// FollowFrom gives the end of the change log, to follow it from there on, and the changes up to there that are in the outbox still.
+func (s *Store) FollowFrom(ctx context.Context) (cursor int64, lingering map[[16]byte]bool, err error) {
+	if cursor, err = s.LogHead(ctx); err != nil {
+		return 0, nil, err
+	}
+	rows, err := s.pool.Query(ctx, `SELECT change_id FROM change`)
+	if err != nil {
+		return 0, nil, wrap(err, "read the outbox")
+	}
+	waiting, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	if err != nil {
+		return 0, nil, wrap(err, "read the outbox")
+	}
+	if rows, err = s.pool.Query(ctx, `SELECT change_id FROM change_log WHERE change_id = ANY($1) AND index <= $2`, waiting, cursor); err != nil {
+		return 0, nil, wrap(err, "find the outbox in the log")
+	}
+	logged, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	lingering = make(map[[16]byte]bool, len(logged))
+	for _, id := range logged {
+		lingering[id] = true
+	}
+	return cursor, lingering, wrap(err, "find the outbox in the log")
+}
