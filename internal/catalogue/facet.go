@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -20,6 +21,32 @@ func (f *FacetRule) rule() *Rule {
 		return nil
 	}
 	return &f.Rule
+}
+
+// FacetShownBy reports whether a value that is released in a mode shows the facet too: as it is, or in a general form that is no
+// coarser.
+func (a *Attribute) FacetShownBy(mode privacy.Mode) bool {
+	switch mode {
+	case privacy.ModePlain:
+		return true
+	case privacy.ModeGeneralise:
+		return a.Facet != nil && a.Generalise != nil && a.Facet.noFinerThan(a.Generalise)
+	default:
+		return false
+	}
+}
+
+// noFinerThan reports whether what one rule gives follows from what another does.
+func (r *Rule) noFinerThan(other *Rule) bool {
+	if r.Rule != other.Rule || r.Keep != other.Keep || r.Attribute != other.Attribute || r.Member != other.Member {
+		return false
+	}
+	for _, bound := range r.Bounds {
+		if !slices.Contains(other.Bounds, bound) {
+			return false
+		}
+	}
+	return true
 }
 
 // Facet is what segments see of people: one coarse value at most. Several attributes may feed it, and the first that is held does.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
@@ -11,13 +12,23 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// Activating a segment is no aggregate: it discloses the members one by one, for a campaign. Each is a disclosure like any other, decided at the
-// moment of sending and on record before it is sent; its entry names the activation.
+// Activating a segment is no aggregate: it discloses the members one by one, for a campaign. Each is a disclosure, decided at the moment of
+// sending and on record before it is sent; its entry names the activation, and besides what was asked for the attributes behind the facets: whoever
+// is on the list is known to have those. So only they are on it of whom the policy releases every one of them, as fine as the facet
+// is, and something of what was asked for.
 
 // Activation is a campaign to the members of a segment.
 type Activation = store.Activation
 
-var errCohortTooSmall = privacy.Invalid("cohort_too_small", "the segment has too few people for this purpose to be activated; widen it")
+var (
+	errCohortTooSmall   = privacy.Invalid("cohort_too_small", "the segment has too few people who may be named for this purpose to be activated; widen it")
+	errActivationOver   = privacy.Conflict("activation_over", "an activation can be gone on with for a week; begin another")
+	errActivationPolicy = privacy.Unavailable(nil, "policy_changing", "a policy was published meanwhile; resume after the last subject that came through")
+)
+
+// activationLasts is for how long an activation can be gone on with. It is to be long enough for an interruption to end, and no longer: who
+// comes into the segment later is told of as well.
+const activationLasts = 7 * 24 * time.Hour
 
 // Activate begins a campaign. Whether there are enough people is decided on a noisy count, which costs the budget like any other.
 func (s *Service) Activate(ctx context.Context, caller Caller, id SegmentID, purpose privacy.PurposeName, attributes []privacy.AttributeName) (*Activation, error) {
@@ -29,7 +40,7 @@ func (s *Service) Activate(ctx context.Context, caller Caller, id SegmentID, pur
 	if err != nil {
 		return nil, err
 	}
-	told, err := s.countSegment(ctx, caller, id, row.Version, purpose, store.ReleaseActivation)
+	told, err := s.countSegment(ctx, caller, id, row.Version, purpose, store.ReleaseActivation, asked.names)
 	if err != nil {
 		return nil, err
 	}
@@ -68,40 +79,76 @@ func (s *Service) Activation(ctx context.Context, caller Caller, id [16]byte) (*
 // activationStep is how many members are decided on at a time.
 const activationStep = 250
 
-// SendActivation discloses the members of a campaign in the order of their ids, from after one on, to send: those of whom something may be
-// released. It can be begun again after the last one that came through.
+// SendActivation discloses the members of a campaign in the order of their ids, from after one on, to send. It can be begun again after
+// the last one that came through.
 func (s *Service) SendActivation(ctx context.Context, caller Caller, a *Activation, after privacy.SubjectID, send func([]Disclosure) error) error {
-	members, err := s.members(ctx, caller, a)
+	if s.instant().Sub(a.At) > activationLasts {
+		return errActivationOver
+	}
+	c, err := s.campaign(ctx, caller, a)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(members, compareSubjects)
-	start, found := slices.BinarySearchFunc(members, after, compareSubjects)
+	slices.SortFunc(c.members, compareSubjects)
+	start, found := slices.BinarySearchFunc(c.members, after, compareSubjects)
 	if found {
 		start++
 	}
-	for ids := range slices.Chunk(members[start:], activationStep) {
+	for ids := range slices.Chunk(c.members[start:], activationStep) {
 		refs := make([]SubjectRef, len(ids))
 		for i, id := range ids {
 			refs[i].ID = id
 		}
-		disclosed, err := s.Disclose(ctx, caller, Request{Purpose: a.Purpose, Attributes: a.Attributes, Subjects: refs, Object: activationObject(a.ID)})
+		disclosed, err := s.Disclose(ctx, caller, Request{Purpose: a.Purpose, Attributes: c.all(), Subjects: refs, Object: activationObject(a.ID)})
 		if err != nil {
 			return err
 		}
-		permitted := slices.DeleteFunc(disclosed.Disclosures, func(d Disclosure) bool { return len(d.Attributes) == 0 })
-		if err := send(permitted); err != nil {
+		if disclosed.Revision != c.revision {
+			return errActivationPolicy
+		}
+		if err := send(c.told(disclosed.Disclosures)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// campaign is an activation, and whom it is for as of a moment.
+type campaign struct {
+	*Activation
+	behind   []privacy.AttributeName // the facets of the segment
+	members  []privacy.SubjectID
+	revision privacy.RevisionID // that lets them be named
+}
+
+// all lists what members are told of, in the list or by being on it.
+func (c *campaign) all() []privacy.AttributeName {
+	names := slices.Concat(c.Attributes, c.behind)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// told leaves out whoever may not be named any more, and of the rest what was not asked for.
+func (c *campaign) told(disclosures []Disclosure) []Disclosure {
+	var told []Disclosure
+	for _, d := range disclosures {
+		if slices.ContainsFunc(d.Withheld, func(w Withheld) bool { return w.Reason != privacy.ReasonNoValue && slices.Contains(c.behind, w.Name) }) {
+			continue
+		}
+		d.Attributes = slices.DeleteFunc(d.Attributes, func(r Released) bool { return !slices.Contains(c.Attributes, r.Name) })
+		d.Withheld = slices.DeleteFunc(d.Withheld, func(w Withheld) bool { return !slices.Contains(c.Attributes, w.Name) })
+		if len(d.Attributes) > 0 {
+			told = append(told, d)
+		}
+	}
+	return told
+}
+
 func compareSubjects(a, b privacy.SubjectID) int { return bytes.Compare(a[:], b[:]) }
 
-// members lists who is in the segment of a campaign now.
-func (s *Service) members(ctx context.Context, caller Caller, a *Activation) ([]privacy.SubjectID, error) {
-	_, _, canonical, err := s.storedSegment(ctx, a.Segment, a.Version)
+// campaign finds who is in the segment of an activation now and may be named. A list of too few is none.
+func (s *Service) campaign(ctx context.Context, caller Caller, a *Activation) (*campaign, error) {
+	canonical, behind, err := s.behind(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -112,23 +159,41 @@ func (s *Service) members(ctx context.Context, caller Caller, a *Activation) ([]
 	if err := s.mayCount(view.revision, caller, a.Purpose); err != nil {
 		return nil, err
 	}
-	attributes, err := s.facetAttributes(view.revision, a.Purpose, canonical.Uses())
+	account, err := s.account(view.revision, caller.Client, a.Purpose, view.at)
 	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, newGroupAsker(s, caller, view, a.Purpose, attributes, true), func(x *segment.Index, permission segment.Permission) ([]privacy.SubjectID, bool) {
+	members, err := ask(ctx, newGroupAsker(s, caller, view, a.Purpose, behind, a.Attributes), func(x *segment.Index, permission segment.Permission) ([]privacy.SubjectID, bool) {
 		return x.Members(permission, canonical)
 	})
+	if err == nil && int64(len(members)) < account.setting.Minimum {
+		err = errCohortTooSmall
+	}
+	return &campaign{Activation: a, behind: behind, members: members, revision: view.revision}, err
 }
 
-// WithdrawnSince lists, in order from after one on, those to whom a campaign was sent and of whom nothing may be released for its purpose any more: who
+// behind gives the predicate of an activation's segment and the attributes behind its facets.
+func (s *Service) behind(ctx context.Context, a *Activation) (canonical segment.Predicate, attributes []privacy.AttributeName, err error) {
+	_, _, canonical, err = s.storedSegment(ctx, a.Segment, a.Version)
+	if err != nil {
+		return canonical, nil, err
+	}
+	return canonical, s.attributesOf(canonical.Uses()), nil
+}
+
+// WithdrawnSince lists, in order from after one on, those to whom a campaign was sent and who may not be told of for its purpose any more: who
 // is to be taken off what was sent, or has yet to be. more tells whether there may be others behind last. Nothing is opened.
 func (s *Service) WithdrawnSince(ctx context.Context, caller Caller, a *Activation, after privacy.SubjectID, limit int) (gone []privacy.SubjectID, last privacy.SubjectID, more bool, err error) {
-	sent, err := s.store.DisclosedUnder(ctx, activationObject(a.ID), after, limit)
+	_, behind, err := s.behind(ctx, a)
+	if err != nil {
+		return nil, after, false, err
+	}
+	c := campaign{Activation: a, behind: behind}
+	sent, err := s.store.ReleasedUnder(ctx, activationObject(a.ID), behind, a.Attributes, after, limit)
 	if err != nil || len(sent) == 0 {
 		return nil, after, false, err
 	}
-	asked, err := s.askedAttributes(a.Attributes)
+	asked, err := s.askedAttributes(c.all())
 	if err != nil {
 		return nil, after, false, err
 	}
@@ -146,7 +211,7 @@ func (s *Service) WithdrawnSince(ctx context.Context, caller Caller, a *Activati
 		return nil, after, false, err
 	}
 	for i := range part.cases {
-		if len(part.cases[i].outcome.Permitted) == 0 {
+		if !s.nameable(&part.cases[i].outcome, behind, a.Attributes) {
 			gone = append(gone, sent[i])
 		}
 	}

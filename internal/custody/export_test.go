@@ -28,7 +28,7 @@ func (s *Service) TrueCount(ctx context.Context, caller Caller, predicate json.R
 	if err != nil {
 		return 0, err
 	}
-	return ask(ctx, newGroupAsker(s, caller, view, purpose, attributes, false), func(x *segment.Index, permission segment.Permission) (uint64, bool) {
+	return ask(ctx, newGroupAsker(s, caller, view, purpose, attributes, nil), func(x *segment.Index, permission segment.Permission) (uint64, bool) {
 		return x.Count(permission, canonical)
 	})
 }
@@ -116,7 +116,7 @@ func (t *Truth) Count(ctx context.Context, caller Caller, predicate json.RawMess
 			if err != nil {
 				return err
 			}
-			if countable(&decision.Outcome, attributes, false) && p.Matches(s.segments.facets, func(name segment.FacetName) string { return person.facets[name] }) {
+			if countable(&decision.Outcome, attributes) && p.Matches(s.segments.facets, func(name segment.FacetName) string { return person.facets[name] }) {
 				counted.Add(1)
 			}
 		}

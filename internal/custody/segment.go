@@ -165,15 +165,15 @@ func (s *Service) storedSegment(ctx context.Context, id SegmentID, version int32
 
 // CountSegment tells how many people a segment has, for a purpose.
 func (s *Service) CountSegment(ctx context.Context, caller Caller, id SegmentID, purpose privacy.PurposeName) (*Told, error) {
-	return s.countSegment(ctx, caller, id, 0, purpose, store.ReleaseCount)
+	return s.countSegment(ctx, caller, id, 0, purpose, store.ReleaseCount, nil)
 }
 
-func (s *Service) countSegment(ctx context.Context, caller Caller, id SegmentID, version int32, purpose privacy.PurposeName, kind store.ReleaseKind) (*Told, error) {
+func (s *Service) countSegment(ctx context.Context, caller Caller, id SegmentID, version int32, purpose privacy.PurposeName, kind store.ReleaseKind, told []privacy.AttributeName) (*Told, error) {
 	row, _, canonical, err := s.storedSegment(ctx, id, version)
 	if err != nil {
 		return nil, err
 	}
-	return s.tell(ctx, caller, &groups{kind: kind, purpose: purpose, segment: row, facets: canonical.Uses(), predicates: []segment.Predicate{canonical},
+	return s.tell(ctx, caller, &groups{kind: kind, purpose: purpose, segment: row, facets: canonical.Uses(), predicates: []segment.Predicate{canonical}, told: told,
 		count: func(x *segment.Index, permission segment.Permission) (groupCounts, bool) {
 			n, ok := x.Count(permission, canonical)
 			return groupCounts{counts: []uint64{n}}, ok

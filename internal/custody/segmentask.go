@@ -3,7 +3,6 @@ package custody
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/consentry/consentry/internal/privacy"
@@ -17,18 +16,29 @@ type groupAsker struct {
 	decider    *decider
 	permission segment.Permission
 	purpose    int
-	named      bool // members are named, not counted alone
+	permitted  func(*privacy.Outcome) bool
 }
 
-func newGroupAsker(s *Service, caller Caller, view *segmentView, purpose privacy.PurposeName, attributes []privacy.AttributeName, named bool) *groupAsker {
-	asker := &groupAsker{service: s, view: view, named: named, decider: s.newDecider(view.revision, caller.Caller, purpose, attributes), purpose: slices.Index(view.index.Purposes(), purpose)}
-	parts := []string{string(view.revision), string(caller.Client), strconv.FormatBool(named)}
+// newGroupAsker is for questions that count people by attributes. Where told is not nil members are named, and told what is told of
+// them: it takes more to be one then.
+func newGroupAsker(s *Service, caller Caller, view *segmentView, purpose privacy.PurposeName, attributes, told []privacy.AttributeName) *groupAsker {
+	asked := slices.Concat(attributes, told)
+	slices.Sort(asked)
+	asked = slices.Compact(asked)
+	asker := &groupAsker{service: s, view: view, decider: s.newDecider(view.revision, caller.Caller, purpose, asked), purpose: slices.Index(view.index.Purposes(), purpose)}
+	asker.permitted = func(outcome *privacy.Outcome) bool { return countable(outcome, attributes) }
+	if told != nil {
+		asker.permitted = func(outcome *privacy.Outcome) bool { return s.nameable(outcome, attributes, told) }
+	}
+	parts := []string{string(view.revision), string(caller.Client)}
 	for _, role := range asker.decider.input.Caller.Roles {
 		parts = append(parts, string(role))
 	}
-	parts = append(parts, "")
-	for _, attribute := range attributes {
-		parts = append(parts, string(attribute))
+	for _, names := range [][]privacy.AttributeName{attributes, told} {
+		parts = append(parts, "")
+		for _, attribute := range names {
+			parts = append(parts, string(attribute))
+		}
 	}
 	asker.permission = segment.Permission{Purpose: purpose, Question: strings.Join(parts, "\x00")}
 	return asker
@@ -57,8 +67,7 @@ func ask[T any](ctx context.Context, a *groupAsker, question func(*segment.Index
 	return answer, errSegmentsBehind
 }
 
-// permits reports whether people in a policy state may be counted by the facts that are asked about: whether the policy permits every one of
-// them, in any form or in aggregates alone. Where members are named, aggregates alone are not enough: whoever is on the list has the facts.
+// permits reports whether people in a policy state may be counted, or named, by the facts that are asked about.
 func (a *groupAsker) permits(ctx context.Context, code segment.Code) (bool, error) {
 	input := a.decider.input
 	input.Subject = a.view.states.state(a.service.policy, a.view.revision, a.purpose, code)
@@ -66,17 +75,29 @@ func (a *groupAsker) permits(ctx context.Context, code segment.Code) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	return countable(&decision.Outcome, input.Attributes, a.named), nil
+	return a.permitted(&decision.Outcome), nil
 }
 
 // countable reports whether an outcome permits every attribute at mode aggregate or stronger. That one may be used in aggregates only
-// is the last reason of all to be given, so nothing else stands against it then. For those who are named it is not enough.
-func countable(outcome *privacy.Outcome, attributes []privacy.AttributeName, named bool) bool {
+// is the last reason of all to be given, so nothing else stands against it then.
+func countable(outcome *privacy.Outcome, attributes []privacy.AttributeName) bool {
 	for _, name := range attributes {
 		mode, permitted := outcome.Permitted[name]
-		if released := permitted && mode.Releases(); !released && (named || outcome.Withheld[name] != privacy.ReasonAggregateOnly) {
+		if released := permitted && mode.Releases(); !released && outcome.Withheld[name] != privacy.ReasonAggregateOnly {
 			return false
 		}
 	}
 	return true
+}
+
+// nameable reports whether an outcome lets somebody be put on a list of those of whom facets are true, to be told some of what told names. Whoever
+// reads the list has the facets: each must follow from what the outcome releases of the attributes behind it.
+func (s *Service) nameable(outcome *privacy.Outcome, attributes, told []privacy.AttributeName) bool {
+	for _, name := range attributes {
+		mode, permitted := outcome.Permitted[name]
+		if attribute, known := s.catalogue.Attribute(name); !permitted || !known || !attribute.FacetShownBy(mode) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(told, func(name privacy.AttributeName) bool { return outcome.Permitted[name].Releases() })
 }

@@ -52,6 +52,7 @@ type groups struct {
 	facets     []segment.FacetName
 	predicates []segment.Predicate // in canonical form; part of what makes questions the same
 	by         []segment.FacetName
+	told       []privacy.AttributeName // what members are to be told of; nil where nobody is named
 	count      func(*segment.Index, segment.Permission) (groupCounts, bool)
 }
 
@@ -65,6 +66,7 @@ type groupCounts struct {
 var (
 	errPurposeNotGranted = privacy.Forbidden("purpose_not_granted", "the policy does not grant this client the purpose")
 	errFacetNotPermitted = privacy.Invalid("facet_not_permitted", "the policy does not let the purpose use one of the facets")
+	errFacetTooFine      = privacy.Invalid("facet_too_fine", "the policy lets the purpose know one of the facets in aggregate or in a more general form alone: nobody can be named by it")
 	errSegmentSetting    = privacy.Unavailable(nil, "policy_unavailable", "the policy in force has settings for segments that keep no promise; an officer must correct them")
 )
 
@@ -139,11 +141,16 @@ func (s *Service) tell(ctx context.Context, caller Caller, q *groups) (*Told, er
 	if err != nil {
 		return nil, err
 	}
+	if q.told != nil {
+		if err := s.mayName(view.revision, q.purpose, attributes); err != nil {
+			return nil, err
+		}
+	}
 	a, err := s.account(view.revision, caller.Client, q.purpose, view.at)
 	if err != nil {
 		return nil, err
 	}
-	asker := newGroupAsker(s, caller, view, q.purpose, attributes, q.kind == store.ReleaseActivation)
+	asker := newGroupAsker(s, caller, view, q.purpose, attributes, q.told)
 	counted, err := ask(ctx, asker, q.count)
 	if err != nil {
 		return nil, err
@@ -151,22 +158,34 @@ func (s *Service) tell(ctx context.Context, caller Caller, q *groups) (*Told, er
 	return s.release(ctx, caller, q, view, attributes, &a, &counted)
 }
 
-// facetAttributes lists, sorted, the attributes that facets are made from. A facet of which the policy lets the purpose use none is refused: nobody could
+// facetAttributes gives what [Service.attributesOf] does. A facet of which the policy lets the purpose use none is refused: nobody could
 // be counted.
 func (s *Service) facetAttributes(revision privacy.RevisionID, purpose privacy.PurposeName, names []segment.FacetName) ([]privacy.AttributeName, error) {
-	usable := s.policy.Attributes(revision, purpose)
-	var attributes []privacy.AttributeName
-	for _, name := range names {
-		facet, _ := s.segments.facets.Find(name)
-		for _, attribute := range facet.Attributes {
-			if !slices.Contains(usable, attribute) {
-				return nil, errFacetNotPermitted
-			}
-			attributes = append(attributes, attribute)
+	usable, attributes := s.policy.Attributes(revision, purpose), s.attributesOf(names)
+	if slices.ContainsFunc(attributes, func(name privacy.AttributeName) bool { return !slices.Contains(usable, name) }) {
+		return nil, errFacetNotPermitted
+	}
+	return attributes, nil
+}
+
+// mayName refuses at once what no decision can permit: naming people by facets that show more than the policy releases.
+func (s *Service) mayName(revision privacy.RevisionID, purpose privacy.PurposeName, behind []privacy.AttributeName) error {
+	for _, name := range behind {
+		if attribute, known := s.catalogue.Attribute(name); !known || !attribute.FacetShownBy(s.policy.Mode(revision, purpose, name)) {
+			return errFacetTooFine
 		}
 	}
+	return nil
+}
+
+// attributesOf lists, sorted, the attributes that facets are made from.
+func (s *Service) attributesOf(names []segment.FacetName) (attributes []privacy.AttributeName) {
+	for _, name := range names {
+		facet, _ := s.segments.facets.Find(name)
+		attributes = append(attributes, facet.Attributes...)
+	}
 	slices.Sort(attributes)
-	return slices.Compact(attributes), nil
+	return slices.Compact(attributes)
 }
 
 // release adds noise, suppresses, and puts the answer on record together with what it costs. Nothing is answered before that is
@@ -249,6 +268,6 @@ func releaseObject(id [16]byte) string { return "release/" + formatID(id) }
 func (q *groups) name(caller Caller, attributes []privacy.AttributeName, setting segment.Setting) [32]byte {
 	roles := slices.Clone(caller.Roles)
 	slices.Sort(roles)
-	text, _ := json.Marshal([]any{q.kind, q.predicates, q.by, roles, attributes, setting}) // names and numbers: it always encodes
+	text, _ := json.Marshal([]any{q.kind, q.predicates, q.by, roles, attributes, q.told, setting}) // names and numbers: it always encodes
 	return sha256.Sum256(text)
 }

@@ -60,7 +60,7 @@ func (v *vault) townsfolk(city string, n int) []object {
 	for i := range n {
 		email := fmt.Sprintf("%s-%d@example.com", strings.ToLower(city), i)
 		refs[i] = identified("email", email)
-		_, _ = fmt.Fprintf(&lines, `{"identifiers":[{"type":"email","value":%q}],"source":"test","attributes":{"email":%q,"city":%q,"country":"DE","birth_date":"1990-05-17","customer_level":"gold"}}`+"\n", email, email, city)
+		_, _ = fmt.Fprintf(&lines, `{"identifiers":[{"type":"email","value":%q}],"source":"test","attributes":{"email":%q,"city":%q,"province":%q,"country":"DE","birth_date":"1990-05-17","customer_level":"gold"}}`+"\n", email, email, city, city)
 	}
 	v.post("/v1/subjects/import", v.steward(), lines.String(), http.StatusOK)
 	v.agree(refs, "marketing.segment")
@@ -110,6 +110,7 @@ func TestSegmentWalk(t *testing.T) {
 
 	// The campaign. Somebody withdraws, so it is not sent to them; somebody else does afterwards, and is on the suppression list.
 	v.post("/v1/consents", v.steward(), object{"subject": people[0], "purpose": "marketing.email", "action": "withdraw"}, http.StatusCreated)
+	path = v.segment(`{"all":[{"facet":"province","eq":"Graz"},{"facet":"customer_level","between":["silver","platinum"]}]}`)
 	lines := v.post(path+"/activations", v.consumer(), `{"purpose":"marketing.email","attributes":["email","city"]}`, http.StatusOK)
 	activation, sent := readActivation(t, lines.body)
 	if len(sent) != 119 {

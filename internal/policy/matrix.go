@@ -42,3 +42,16 @@ func (e *Engine) Recipients(id privacy.RevisionID, purpose privacy.PurposeName) 
 	}
 	return clients
 }
+
+// Mode gives the mode that the matrix of a revision has for an attribute and a purpose, the strongest that a decision can give; [privacy.ModeDeny]
+// when it has none.
+func (e *Engine) Mode(id privacy.RevisionID, purpose privacy.PurposeName, name privacy.AttributeName) privacy.Mode {
+	ready, err := e.revision(id)
+	if err != nil {
+		return privacy.ModeDeny
+	}
+	if mode, listed := ready.tables.matrix[name][purpose]; listed {
+		return mode
+	}
+	return privacy.ModeDeny
+}

@@ -114,10 +114,13 @@ func (s *Store) Activation(ctx context.Context, id [16]byte) (a Activation, err 
 	return a, wrap(err, "read an activation")
 }
 
-// DisclosedUnder lists, in the order of their ids, the subjects of disclosures that name an object, from after one on.
-func (s *Store) DisclosedUnder(ctx context.Context, object string, after privacy.SubjectID, limit int) ([]privacy.SubjectID, error) {
-	rows, err := s.pool.Query(ctx, `SELECT DISTINCT subject_id FROM audit_entry
-		WHERE object COLLATE "C" = $1 AND action = 'disclosure' AND subject_id > $2 ORDER BY subject_id LIMIT $3`, object, [16]byte(after), limit)
+// ReleasedUnder lists, in the order of their ids, the subjects of disclosures that name an object and by which all of some attributes and one of others at least
+// were permitted, from after one on.
+func (s *Store) ReleasedUnder(ctx context.Context, object string, all, some []privacy.AttributeName, after privacy.SubjectID, limit int) ([]privacy.SubjectID, error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT e.subject_id FROM audit_entry e JOIN decision d ON d.hash = e.decision_hash
+		WHERE e.object COLLATE "C" = $1 AND e.action = 'disclosure' AND e.subject_id > $2
+			AND convert_from(d.outcome, 'UTF8')::jsonb -> 'permitted' ?& $3 AND convert_from(d.outcome, 'UTF8')::jsonb -> 'permitted' ?| $4
+		ORDER BY e.subject_id LIMIT $5`, object, [16]byte(after), all, some, limit)
 	if err != nil {
 		return nil, wrap(err, "list whom a campaign was sent to")
 	}

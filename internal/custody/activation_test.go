@@ -1,0 +1,127 @@
+package custody_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// subscribers are people of a province who have agreed to a newsletter.
+func (v *vault) subscribers(province string, n int) []privacy.SubjectID {
+	v.t.Helper()
+	ids := make([]privacy.SubjectID, n)
+	for i := range ids {
+		email := fmt.Sprintf("%s-%d@example.com", province, i)
+		ids[i] = v.put(email, fields{"email": email, "city": "C" + province, "province": province, "country": "DE", "birth_date": "1990-05-17"})
+		v.decide(ids[i], privacy.ActionGrant)
+	}
+	return ids
+}
+
+// sent runs an activation, from after somebody on.
+func (v *vault) sent(a *custody.Activation, after privacy.SubjectID, between func()) (ids []privacy.SubjectID, err error) {
+	err = v.SendActivation(v.t.Context(), consumer, a, after, func(disclosed []custody.Disclosure) error {
+		for _, d := range disclosed {
+			ids = append(ids, d.Subject)
+		}
+		between()
+		return nil
+	})
+	return ids, err
+}
+
+func (v *vault) withdrawnSince(a *custody.Activation) []privacy.SubjectID {
+	v.t.Helper()
+	gone, _, _, err := v.WithdrawnSince(v.t.Context(), consumer, a, privacy.SubjectID{}, 1000)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return gone
+}
+
+// Who is on the list of a campaign has the facts that the segment is made of. What the purpose may know in aggregate, or in a more general form, makes
+// no list, nor does asking for what nobody may be told of.
+func TestLaw6NobodyIsNamedByWhatIsNotReleased(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	v.townsfolk("Köln", 70)
+	v.subscribers("Hessen", 70)
+	for _, c := range []struct {
+		predicate string
+		purpose   privacy.PurposeName
+		asked     privacy.AttributeName
+		code      string
+	}{
+		{`{"facet":"city","eq":"Köln"}`, segmenting, "email", "facet_too_fine"},
+		{`{"facet":"city","eq":"CHessen"}`, marketing, "email", "facet_too_fine"}, // the province is what it may know
+		{`{"not":{"facet":"city","eq":"CHessen"}}`, marketing, "email", "facet_too_fine"},
+		{`{"facet":"province","eq":"Hessen"}`, marketing, "government_id", "cohort_too_small"},
+		{`{"facet":"province","eq":"Hessen"}`, marketing, "email", ""},
+		{`{"facet":"age_band","exists":true}`, marketing, "email", ""}, // as general as what is released of a date of birth
+	} {
+		_, err := v.Activate(t.Context(), consumer, v.segment(c.predicate), c.purpose, []privacy.AttributeName{c.asked})
+		if privacy.CodeOf(err) != c.code && (c.code != "" || err != nil) {
+			t.Errorf("%s for %s, asking for %s: %v", c.predicate, c.purpose, c.asked, err)
+		}
+	}
+}
+
+// A campaign's entries name what its members are known to have, and its suppression list nobody whom it was not sent to.
+func TestActivationToldAndWithdrawn(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	v.subscribers("Hessen", 300)
+	a, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	everybody, err := v.sent(a, privacy.SubjectID{}, func() {})
+	if err != nil || len(everybody) != 300 {
+		t.Fatalf("sent to %d, %v", len(everybody), err)
+	}
+	if n := v.count(fmt.Sprintf(`SELECT count(*) FROM audit_entry e JOIN decision d ON d.hash = e.decision_hash
+		WHERE object = 'activation/%s' AND convert_from(outcome, 'UTF8')::jsonb -> 'permitted' ?& '{email,province}'`, privacy.SubjectID(a.ID))); n != 300 {
+		t.Errorf("%d entries name the facet's attribute", n)
+	}
+	second, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, first := everybody[299], everybody[0]
+	reached, err := v.sent(second, privacy.SubjectID{}, func() { v.decide(last, privacy.ActionWithdraw) })
+	if err != nil || len(reached) != 299 || slices.Contains(reached, last) {
+		t.Fatalf("sent to %d, %v", len(reached), err)
+	}
+	if gone := v.withdrawnSince(second); len(gone) != 0 {
+		t.Errorf("listed as withdrawn: %d of whom nothing was told", len(gone))
+	}
+	v.decide(first, privacy.ActionWithdraw)
+	if gone := v.withdrawnSince(second); !slices.Equal(gone, []privacy.SubjectID{first}) {
+		t.Errorf("listed as withdrawn: %d", len(gone))
+	}
+}
+
+// An activation that can be gone on with for ever would tell who comes into a segment, and one of a segment that has shrunk who is left.
+func TestActivationEnds(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	ids := v.subscribers("Hessen", 70)
+	a, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids[:40] {
+		v.decide(id, privacy.ActionWithdraw)
+	}
+	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); privacy.CodeOf(err) != "cohort_too_small" || len(got) != 0 {
+		t.Errorf("thirty who are left are told: %d, %v", len(got), err)
+	}
+	v.clock.advance(7*24*time.Hour + time.Second)
+	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); privacy.CodeOf(err) != "activation_over" || len(got) != 0 {
+		t.Errorf("after a week: %d, %v", len(got), err)
+	}
+}
