@@ -15,7 +15,7 @@ import (
 type RetentionRun struct {
 	ID         string                  `json:"id"`
 	DryRun     bool                    `json:"dry_run" doc:"It only counts."`
-	Revision   privacy.RevisionID      `json:"revision" doc:"The policy whose purposes it goes by."`
+	Revision   privacy.RevisionID      `json:"revision" doc:"The policy whose purposes it goes by: the one in force, and of a run that is over the last it went by."`
 	StartedBy  privacy.ClientID        `json:"started_by"`
 	StartedAt  time.Time               `json:"started_at"`
 	FinishedAt *time.Time              `json:"finished_at,omitempty" doc:"Absent while it is under way."`

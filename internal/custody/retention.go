@@ -138,11 +138,11 @@ func (s *Service) runRetention(ctx context.Context, id [16]byte, until time.Time
 	if err != nil || !run.FinishedAt.IsZero() {
 		return err == nil, err
 	}
-	terms, err := s.retentionTerms(ctx, run.Revision, run.StartedAt)
-	if err != nil {
-		return false, err
-	}
+	var terms retentionTerms
 	for run.FinishedAt.IsZero() && s.now().Before(until) {
+		if err := s.renewTerms(ctx, &run, &terms); err != nil {
+			return false, err
+		}
 		in, last, err := s.store.SubjectsAfter(ctx, run.Cursor, retentionPeople)
 		if err != nil {
 			return false, err
@@ -161,6 +161,15 @@ func (s *Service) runRetention(ctx context.Context, id [16]byte, until time.Time
 		}
 	}
 	return !run.FinishedAt.IsZero(), nil
+}
+
+// renewTerms has a run go by the policy in force: what was published meanwhile may have people's values kept for longer.
+func (s *Service) renewTerms(ctx context.Context, run *store.RetentionRun, terms *retentionTerms) (err error) {
+	if run.Revision, err = s.revision(ctx); err != nil || run.Revision == terms.of {
+		return err
+	}
+	*terms, err = s.retentionTerms(ctx, run.Revision, run.StartedAt)
+	return err
 }
 
 // errRunMoved ends a job that finds another at its run.
@@ -189,11 +198,12 @@ func (s *Service) advance(ctx context.Context, run *store.RetentionRun, part fun
 // retentionTerms is what a run goes by.
 type retentionTerms struct {
 	store.Terms
+	of    privacy.RevisionID
 	ended map[privacy.AttributeID]bool // attributes without a purpose
 }
 
 func (s *Service) retentionTerms(ctx context.Context, id privacy.RevisionID, at time.Time) (retentionTerms, error) {
-	t := retentionTerms{Terms: store.Terms{At: at}, ended: make(map[privacy.AttributeID]bool)}
+	t := retentionTerms{Terms: store.Terms{At: at}, of: id, ended: make(map[privacy.AttributeID]bool)}
 	revision, err := s.StoredRevision(ctx, id)
 	if err != nil {
 		return t, err

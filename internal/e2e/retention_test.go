@@ -109,6 +109,20 @@ func TestRetentionOfAPurposeThatEnded(t *testing.T) {
 		t.Errorf("on the day it ended: %+v", run)
 	}
 	sql(t, v.connect(), `UPDATE publication SET published_at = published_at - interval '8 days'`)
+
+	// A run that is under way when the purpose comes back goes by the policy that brings it back.
+	sql(t, v.connect(), `INSERT INTO retention_run (run_id, dry_run, revision_id, client, started_at, cursor) SELECT gen_random_uuid(), false, revision_id, 'left', now(), '00000000-0000-0000-0000-000000000000' FROM publication ORDER BY number DESC LIMIT 1`)
+	begin := `{"data":{"purposes":{"loyalty.club":` + purpose + `},"matrix":{"religion":{"loyalty.club":"plain"},"interests":{"loyalty.club":"plain"}}}}`
+	v.enact("Begin the club again", begin)
+	if err := v.node.Service.RetainDaily(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, func() bool { return runsOf(t, v.connect(), `client = 'left' AND finished_at IS NULL`) == 0 })
+	if n := runsOf(t, v.connect(), `client = 'left' AND subjects = 0 AND revision_id = (SELECT revision_id FROM publication ORDER BY number DESC LIMIT 1)`); n != 1 {
+		t.Error("a run under way has deleted what is for a purpose that came back")
+	}
+	v.enact("End the club again", `{"data":{"purposes":{"loyalty.club":null},"matrix":{"religion":{"loyalty.club":null},"interests":{"loyalty.club":null}}}}`)
+	sql(t, v.connect(), `UPDATE publication SET published_at = published_at - interval '8 days'`)
 	run := v.retain(false)
 	if run.Attributes["religion"]["purpose_ended"] != 1 || run.Attributes["religion"]["held"] != 1 || len(run.Attributes) != 1 {
 		t.Errorf("a week later: %+v", run)

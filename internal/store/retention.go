@@ -14,8 +14,8 @@ import (
 // RetentionRun is one walk of the retention job through the population.
 type RetentionRun struct {
 	ID         [16]byte
-	DryRun     bool // it only counts
-	Revision   privacy.RevisionID
+	DryRun     bool               // it only counts
+	Revision   privacy.RevisionID // that it has gone by last
 	Client     privacy.ClientID
 	StartedAt  time.Time
 	Cursor     privacy.SubjectID // everybody up to here has been looked at
@@ -110,8 +110,8 @@ func (s *Store) RetentionRun(ctx context.Context, id [16]byte) (RetentionRun, er
 // AdvanceRetention keeps how far a run has come from where the cursor was; false when another has moved it.
 func (t *Tx) AdvanceRetention(ctx context.Context, r *RetentionRun, from privacy.SubjectID) (bool, error) {
 	counts, _ := json.Marshal(r.Counts) // names and numbers: it always encodes
-	tag, err := t.tx.Exec(ctx, `UPDATE retention_run SET cursor = $2, subjects = $3, counts = $4, finished_at = $5 WHERE run_id = $1 AND cursor = $6 AND finished_at IS NULL`,
-		r.ID, [16]byte(r.Cursor), r.Subjects, counts, nullTime(r.FinishedAt), [16]byte(from))
+	tag, err := t.tx.Exec(ctx, `UPDATE retention_run SET cursor = $2, subjects = $3, counts = $4, finished_at = $5, revision_id = $7 WHERE run_id = $1 AND cursor = $6 AND finished_at IS NULL`,
+		r.ID, [16]byte(r.Cursor), r.Subjects, counts, nullTime(r.FinishedAt), [16]byte(from), r.Revision)
 	return tag.RowsAffected() == 1, wrap(err, "advance a retention run")
 }
 
