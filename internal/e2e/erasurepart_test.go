@@ -84,6 +84,11 @@ func TestErasureOfAPart(t *testing.T) {
 	if err := db.QueryRow(t.Context(), `SELECT s.key_slot, p.punctured_at IS NOT NULL FROM subject s JOIN spent_slot p USING (subject_id) WHERE subject_id = $1 AND p.key_slot = $2`, id, before).Scan(&after, &spent); err != nil || after == before || !spent {
 		t.Errorf("slot %d after %d, punctured %t: %v", after, before, spent, err)
 	}
+	// All the rest of theirs opens under the new key, what proves a consent and a signal too.
+	data, _ := v.takeAway(v.askFor("access", id), id)
+	if data.value("given_name") != nil || data.value("gender") != "female" || len(data.Identifiers) != 1 || data.Identifiers[0].Value != "part@example.com" || !strings.Contains(data.Consents[0].Evidence, "the form") || len(data.Derived) == 0 {
+		t.Errorf("what they take away: %+v", data)
+	}
 	// The same once more finds nothing to delete, and an older copy does not bring it back.
 	if a := v.call(http.MethodPost, v.url+"/v1/subjects", v.steward(), object{"identifiers": []object{{"type": "email", "value": "part@example.com"}}, "source": "old", "collected_at": "2020-01-01T00:00:00Z", "attributes": object{"given_name": "Ada"}}); a.status != http.StatusOK {
 		t.Errorf("an older copy: %d %s", a.status, a.body)

@@ -275,8 +275,15 @@ func TestUnverifiedRequestsExpire(t *testing.T) {
 	}
 	v.post("/v1/requests", v.agent(), object{"type": "access", "identifier": object{"type": "email", "value": "expire@example.com"}, "details": object{"text": "all of it"}}, http.StatusCreated).into(t, &forgotten)
 	bag.code(t, 2)
+	time0.pass(13 * 24 * time.Hour)
+	if err := v.node.Rights.Attend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := v.requestOf(forgotten.ID); r.State != "verifying" {
+		t.Errorf("before its time: %+v", r)
+	}
 
-	time0.pass(15 * 24 * time.Hour)
+	time0.pass(2 * 24 * time.Hour)
 	for range 2 {
 		if err := v.node.Rights.Attend(t.Context()); err != nil {
 			t.Fatal(err)
@@ -302,11 +309,16 @@ func TestUnverifiedRequestsExpire(t *testing.T) {
 	}
 }
 
-// Officers are reminded once for each of the times that the policy names, again after an extension, and of nothing that is done.
+// Officers are reminded once for each of the times that the policy names, again after an extension, and of nothing that is done, or that anybody may
+// have made up.
 func TestOfficersAreReminded(t *testing.T) {
 	time0 := &clock{}
-	v := setupWith(t, time0.set)
+	v := setupWith(t, behindAProxy, time0.set)
 	id := v.store("remind@example.com", object{"email": "remind@example.com", "country": "DE", "birth_date": "1990-12-10"})
+	v.post("/v1/me/requests", v.self(v.store("done@example.com", object{"country": "DE"})), object{"type": "restriction"}, http.StatusCreated) // is done
+	if a := v.anybody("203.0.113.1", "/v1/requests/form", form("access", "remind@example.com")); a.status != http.StatusAccepted {             // by anybody at all
+		t.Fatalf("the form: %d %s", a.status, a.body)
+	}
 	var r, joined rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "rectification", "details": object{"text": "it is all wrong"}}, http.StatusCreated).into(t, &r)
 	v.post("/v1/me/requests", v.self(id), object{"type": "rectification", "details": object{"text": "and quickly"}}, http.StatusOK).into(t, &joined)
@@ -337,12 +349,15 @@ func TestOfficersAreReminded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if n := v.number(`SELECT count(*) FROM audit_entry WHERE action = 'request.remind'`); n != c.want {
+			t.Errorf("%s: %d reminders, want %d", c.name, n, c.want)
+		}
 		waitUntil(t, func() bool {
 			reminded = len(v.feed(v.officer(), privacy.EventRequestDueSoon))
 			return reminded >= c.want
 		})
 		if reminded != c.want {
-			t.Errorf("%s: %d reminders, want %d", c.name, reminded, c.want)
+			t.Errorf("%s: officers are told of %d, want %d", c.name, reminded, c.want)
 		}
 	}
 	var entries, details int
