@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
@@ -73,57 +74,56 @@ func (s *Service) carryByType(ctx context.Context, r *store.RightsRequest) error
 		return s.giveCopy(ctx, r)
 	case privacy.RequestRectification:
 		return s.rectify(ctx, r)
-	case privacy.RequestWithdrawal:
-		return s.withdrawAll(ctx, r)
-	case privacy.RequestObjection:
-		return s.decide(ctx, r, privacy.ActionObject, "") // processors are told by the ledger's own event
-	case privacy.RequestRestriction:
-		return s.decide(ctx, r, privacy.ActionRestrict, privacy.EventSubjectRestricted)
+	case privacy.RequestWithdrawal, privacy.RequestObjection, privacy.RequestRestriction:
+		return s.enforce(ctx, r)
 	}
 	return nil
 }
 
-// withdrawAll withdraws every consent that is given or waits to be.
-func (s *Service) withdrawAll(ctx context.Context, r *store.RightsRequest) error {
-	if taken, err := s.store.TakeUp(ctx, r); err != nil || !taken {
-		return err
-	}
-	states, err := s.store.ConsentStates(ctx, r.Subject)
-	if err != nil {
-		return err
-	}
-	for _, state := range states {
-		if state.Status != privacy.ConsentGranted && state.Status != privacy.ConsentPending {
-			continue
-		}
-		if err := s.record(ctx, r, privacy.ActionWithdraw, state.Purpose); err != nil {
+// enforce has processors told of what was taken back. Requests that an older version took up have not done that themselves.
+func (s *Service) enforce(ctx context.Context, r *store.RightsRequest) error {
+	if r.Effected < 0 {
+		err := s.store.Write(ctx, func(tx *store.Tx) error {
+			subject, err := tx.LockSubject(ctx, r.Subject)
+			if gone(err) { // erased meanwhile, and nothing of them is used any more
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			now, err := tx.RightsRequest(ctx, r.Subject, r.ID)
+			if err != nil || now.Effected >= 0 {
+				return err
+			}
+			return s.takeBack(ctx, tx, subject, r, s.vault.Instant())
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return s.done(ctx, r, privacy.EventSubjectWithdrawn)
-}
-
-// decide puts one decision on the ledger.
-func (s *Service) decide(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, kind privacy.EventKind) error {
-	if taken, err := s.store.TakeUp(ctx, r); err != nil || !taken {
-		return err
-	}
-	if err := s.record(ctx, r, action, privacy.PurposeName(r.Scope)); err != nil {
-		return err
+	var kind privacy.EventKind // of an objection they are told by the ledger's own event
+	switch r.Type {
+	case privacy.RequestWithdrawal:
+		kind = privacy.EventSubjectWithdrawn
+	case privacy.RequestRestriction:
+		kind = privacy.EventSubjectRestricted
 	}
 	return s.done(ctx, r, kind)
 }
 
-// record puts a decision of the subject on their ledger, once however often it is tried: its record has a name that follows from
-// the request.
-func (s *Service) record(ctx context.Context, r *store.RightsRequest, action privacy.ConsentAction, purpose privacy.PurposeName) error {
-	caller := custody.System()
-	_, err := s.vault.RecordConsent(ctx, caller, custody.SubjectRef{ID: r.Subject},
-		custody.Consent{Purpose: purpose, Action: action, Channel: "rights_request", Method: string(r.Type), Record: recordName(r.ID, purpose)}, custody.Once{})
-	if gone(err) { // erased meanwhile, and nothing of them is used any more
-		return nil
+// takenBack says what requests of a type do on the ledger.
+var takenBack = map[privacy.RequestType]privacy.ConsentAction{
+	privacy.RequestWithdrawal: privacy.ActionWithdraw, privacy.RequestObjection: privacy.ActionObject, privacy.RequestRestriction: privacy.ActionRestrict,
+}
+
+// takeBack puts what a request takes back on the ledger of its locked subject, once.
+func (s *Service) takeBack(ctx context.Context, tx *store.Tx, subject store.Subject, r *store.RightsRequest, at time.Time) error {
+	taken, err := tx.TakeUp(ctx, r)
+	if err != nil || !taken {
+		return err
 	}
-	return err
+	return s.vault.TakeBack(ctx, tx, subject, &custody.TakenBack{Action: takenBack[r.Type], Scope: privacy.PurposeName(r.Scope), By: r.Type,
+		Name: func(purpose privacy.PurposeName) [16]byte { return recordName(r.ID, purpose) }}, at)
 }
 
 // recordName names the ledger record that a request leads to for a purpose. It is a UUID of version 8 (RFC 9562 §5.8): a hash.

@@ -23,8 +23,8 @@
 //
 // # Carrying out
 //
-// What can be done at once is done before the request is answered: a withdrawal, an objection, a restriction is
-// on the consent ledger and in force. A request of access or portability is answered with a file, which a job makes and the subject
+// What a withdrawal, an objection or a restriction takes back is on the consent ledger by the transaction that takes the request up: it is in force
+// with it, or neither is there. A request of access or portability is answered with a file, which a job makes and the subject
 // fetches. It goes with any value in it that is deleted or corrected, and one that is being made then is made anew. An erasure stops all reads of the subject in the transaction that takes the
 // request up, and is finished by the process that took it, which has the key page in memory. A job follows it up after a minute. Each step
 // is done once the row says so, every step may be repeated, several may be at it, and so a process that dies anywhere is followed by

@@ -16,7 +16,7 @@ import (
 // code is drawn, and sent to who is known, by a job. What a person has to say besides is not taken here, because for those who
 // are not known there is no key to seal it under.
 func (s *Service) LodgeByForm(ctx context.Context, caller custody.Caller, asked Asked) (Lodged, error) {
-	scope, err := s.checkScope(&asked)
+	scope, err := s.checkScope(ctx, &asked)
 	if err != nil {
 		return Lodged{}, err
 	}

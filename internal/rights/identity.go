@@ -110,9 +110,7 @@ func (s *Service) Verify(ctx context.Context, caller custody.Caller, id privacy.
 	if err := s.identified(ctx, caller, &r, by, proof.Code, said); err != nil {
 		return Request{}, err
 	}
-	if _, err := s.carryAtOnce(ctx, r.Subject, Lodged{ID: r.ID, State: r.State}); err != nil {
-		return Request{}, err
-	}
+	s.carryAtOnce(ctx, r.Type, Ref{r.Subject, r.ID}, r.State)
 	return s.Request(ctx, r.ID)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -91,7 +92,8 @@ func (s *Service) Lodge(ctx context.Context, caller custody.Caller, asked Asked,
 		return Lodged{}, err
 	}
 	s.vault.WakeMessenger()
-	return s.carryAtOnce(ctx, subject, answer)
+	answer.State = s.carryAtOnce(ctx, asked.Type, Ref{subject, answer.ID}, answer.State)
+	return answer, nil
 }
 
 // joinsErasure reports whether a request has failed because what it asks for has been done, or begun, already.
@@ -113,24 +115,21 @@ func (s *Service) erasedAlready(ctx context.Context, subject privacy.SubjectID) 
 	return Lodged{}, store.ErrErased
 }
 
-// carryAtOnce does what can be done before the request is answered. When it cannot now, the job will.
-func (s *Service) carryAtOnce(ctx context.Context, subject privacy.SubjectID, answer Lodged) (Lodged, error) {
-	if answer.State != privacy.RequestInProgress {
-		return answer, nil
+// carryAtOnce has processors told of what was taken back before the request is answered. When that cannot be done now, the job will: in force it
+// is already.
+func (s *Service) carryAtOnce(ctx context.Context, kind privacy.RequestType, ref Ref, state privacy.RequestState) privacy.RequestState {
+	if state != privacy.RequestInProgress || !atOnce(kind) {
+		return state
 	}
-	request, err := s.store.RightsRequest(ctx, answer.ID)
-	if err != nil || !atOnce(request.Type) {
-		return answer, err
-	}
-	if err := s.CarryOut(ctx, Ref{subject, answer.ID}); err != nil {
-		if privacy.KindOf(err) == privacy.KindUnavailable {
-			return answer, nil
+	err := s.CarryOut(ctx, ref)
+	if err == nil {
+		var r store.RightsRequest
+		if r, err = s.store.RightsRequest(ctx, ref.ID); err == nil {
+			return r.State
 		}
-		return answer, err
 	}
-	request, err = s.store.RightsRequest(ctx, answer.ID)
-	answer.State = request.State
-	return answer, err
+	s.log.WarnContext(ctx, "processors could not be told at once of what was taken back; a job tries again", slog.String("code", privacy.CodeOf(err)))
+	return state
 }
 
 // openLike finds the open request that a locked subject's request joins. What is done at once joins none: the other may have been at work before
@@ -143,9 +142,7 @@ func openLike(ctx context.Context, tx *store.Tx, r *store.RightsRequest) (open s
 }
 
 // atOnce reports whether a request takes no longer than the answer to it.
-func atOnce(kind privacy.RequestType) bool {
-	return kind == privacy.RequestWithdrawal || kind == privacy.RequestObjection || kind == privacy.RequestRestriction
-}
+func atOnce(kind privacy.RequestType) bool { return takenBack[kind] != "" }
 
 // check refuses what cannot be asked, whoever asks, and gives the scope of the request.
 func (s *Service) check(ctx context.Context, asked *Asked) (scope string, err error) {
@@ -164,11 +161,11 @@ func (s *Service) check(ctx context.Context, asked *Asked) (scope string, err er
 	if d.Only != nil {
 		return s.scopeOf(ctx, d.Only)
 	}
-	return s.checkScope(asked)
+	return s.checkScope(ctx, asked)
 }
 
 // checkScope refuses types and purposes that there are not, and gives the scope of the request.
-func (s *Service) checkScope(asked *Asked) (scope string, err error) {
+func (s *Service) checkScope(ctx context.Context, asked *Asked) (scope string, err error) {
 	purpose := asked.Details.Purpose
 	switch {
 	case !asked.Type.Valid():
@@ -180,7 +177,7 @@ func (s *Service) checkScope(asked *Asked) (scope string, err error) {
 	case !purpose.Valid():
 		return "", privacy.Invalid("invalid_scope", "an objection is to a purpose, to a family such as marketing.*, or to * for everything")
 	}
-	return string(purpose), nil
+	return string(purpose), s.vault.KnownScope(ctx, purpose)
 }
 
 func typeNames() []string {
@@ -324,12 +321,17 @@ func (s *Service) requestDraft(caller custody.Caller, subject privacy.SubjectID,
 	return audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Subject: subject, Object: custody.RequestObject(request), Actor: s.vault.Actor(caller)}
 }
 
-// begin takes up a request of which it is certain that the subject asks: a job carries it out, and an erasure stops all
-// reads here and now, unless something must be kept.
+// begin takes up a request of which it is certain that the subject asks: a job carries it out. What it takes back is in force with the transaction,
+// and an erasure stops all reads with it, unless something must be kept.
 func (s *Service) begin(ctx context.Context, tx *store.Tx, caller custody.Caller, subject store.Subject, r *store.RightsRequest, at time.Time) error {
 	ref := Ref{r.Subject, r.ID}
 	if erasesAll(r) {
 		if err := s.markOne(ctx, tx, caller, subject, r, at); err != nil {
+			return err
+		}
+	}
+	if atOnce(r.Type) {
+		if err := s.takeBack(ctx, tx, subject, r, at); err != nil {
 			return err
 		}
 	}

@@ -71,17 +71,8 @@ func (w *Writes) InsertRightsRequest(r *RightsRequest) {
 
 // TakeUp notes, before anything is done that cannot be taken back, that a request is carried out as it was joined so often. False when it is not in
 // progress any more: it was refused, or others have carried it out.
-func (t *Tx) TakeUp(ctx context.Context, r *RightsRequest) (bool, error) {
-	return takeUp(ctx, t.tx, r)
-}
-
-// TakeUp is [Tx.TakeUp] in a transaction of its own.
-func (s *Store) TakeUp(ctx context.Context, r *RightsRequest) (bool, error) {
-	return takeUp(ctx, s.pool, r)
-}
-
-func takeUp(ctx context.Context, q querier, r *RightsRequest) (taken bool, err error) {
-	err = q.QueryRow(ctx, `UPDATE rights_request SET effected = greatest(effected, $3) WHERE subject_id = $1 AND request_id = $2 AND state = 'in_progress' RETURNING TRUE`,
+func (t *Tx) TakeUp(ctx context.Context, r *RightsRequest) (taken bool, err error) {
+	err = t.tx.QueryRow(ctx, `UPDATE rights_request SET effected = greatest(effected, $3) WHERE subject_id = $1 AND request_id = $2 AND state = 'in_progress' RETURNING TRUE`,
 		[16]byte(r.Subject), [16]byte(r.ID), r.Joins).Scan(&taken)
 	if isNoRows(err) {
 		err = nil

@@ -1,0 +1,66 @@
+package custody
+
+import (
+	"context"
+	"time"
+
+	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/privacy"
+	"github.com/consentry/consentry/internal/store"
+)
+
+// TakenBack is what a request of a subject takes back: all consents, or by an objection or a restriction the use of their data.
+type TakenBack struct {
+	Action privacy.ConsentAction
+	Scope  privacy.PurposeName // of an objection or a restriction
+	By     privacy.RequestType
+	Name   func(purpose privacy.PurposeName) [16]byte // of the record about a purpose
+}
+
+// TakeBack puts that on the ledger of a locked subject, in the transaction of the request: it is in force once that is committed, and no request is
+// on record that is not. It needs no key, and so waits for none; its receipts are signed when they are asked for.
+func (s *Service) TakeBack(ctx context.Context, tx *store.Tx, subject store.Subject, back *TakenBack, at time.Time) error {
+	head, err := tx.LedgerHead(ctx, subject)
+	if err != nil {
+		return err
+	}
+	ledger, w := newLedger(subject.ID, head), &store.Writes{}
+	var drafts []audit.Draft
+	for _, purpose := range ledger.reachedBy(back) {
+		record, err := s.consentRecord(System(), &Consent{Purpose: purpose, Action: back.Action, Channel: "rights_request", Method: string(back.By), Record: back.Name(purpose)}, at)
+		if err != nil {
+			return err
+		}
+		ledger.append(w, record)
+		drafts = append(drafts, recordDraft(System(), subject.ID, record))
+	}
+	if err := s.audited(w, drafts, at); err != nil {
+		return err
+	}
+	return tx.Send(ctx, w)
+}
+
+// reachedBy lists what records are about: of a withdrawal of all consents each purpose for which one was given, or waits to be confirmed.
+func (l *ledger) reachedBy(back *TakenBack) (purposes []privacy.PurposeName) {
+	if back.Action != privacy.ActionWithdraw {
+		return []privacy.PurposeName{back.Scope}
+	}
+	for i := range l.states {
+		if status := l.states[i].Status; status == privacy.ConsentGranted || status == privacy.ConsentPending {
+			purposes = append(purposes, l.states[i].Purpose)
+		}
+	}
+	return purposes
+}
+
+// KnownScope refuses an objection to what is none of the purposes that the policy in force knows.
+func (s *Service) KnownScope(ctx context.Context, scope privacy.ObjectionScope) error {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return err
+	}
+	if !s.scopeKnown(revision, &Consent{Action: privacy.ActionObject, Purpose: privacy.PurposeName(scope)}) {
+		return errUnknownPurpose
+	}
+	return nil
+}
