@@ -180,6 +180,8 @@ func (s *Service) countSegment(ctx context.Context, caller Caller, id SegmentID,
 		}})
 }
 
+var errUnknownFacet = privacy.Invalid("unknown_facet", "the catalogue has no such facet")
+
 // maxBreakdown is how many facets one breakdown may have.
 const maxBreakdown = 3
 
@@ -189,33 +191,33 @@ func (s *Service) BreakSegmentDown(ctx context.Context, caller Caller, id Segmen
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkBreakdown(ctx, by); err != nil {
+	if err := s.checkBreakdown(by); err != nil {
 		return nil, err
 	}
 	return s.tell(ctx, caller, &groups{kind: store.ReleaseBreakdown, purpose: purpose, segment: row, facets: append(canonical.Uses(), by...), predicates: []segment.Predicate{canonical}, by: by,
 		count: func(x *segment.Index, permission segment.Permission) (groupCounts, bool) {
-			table, ok := x.Breakdown(permission, canonical, by)
-			return s.tableCounts(&table), ok
+			tables, ok := x.Breakdowns(permission, []segment.Predicate{canonical}, by)
+			if !ok {
+				return groupCounts{}, false
+			}
+			return s.tableCounts(&tables[0]), true
 		}})
 }
 
-func (s *Service) checkBreakdown(ctx context.Context, by []segment.FacetName) error {
+// checkBreakdown says alike to everybody whether there is such a breakdown: it looks at the catalogue, and at nobody's values.
+func (s *Service) checkBreakdown(by []segment.FacetName) error {
 	if len(by) == 0 || len(by) > maxBreakdown {
 		return privacy.Invalid("invalid_breakdown", "break down by one to three facets")
 	}
 	for i, name := range by {
 		if _, known := s.segments.facets.Find(name); !known {
-			return privacy.Invalid("unknown_facet", "the catalogue has no such facet")
+			return errUnknownFacet
 		}
 		if slices.Contains(by[:i], name) {
 			return privacy.Invalid("invalid_breakdown", "name each facet once")
 		}
 	}
-	view, err := s.segments.current(ctx)
-	if err != nil {
-		return err
-	}
-	if cells, _ := view.index.Cells(by); cells > segment.MaxCells {
+	if s.segments.facets.Cells(by) > segment.MaxCells {
 		return privacy.Invalid("breakdown_too_wide", "the breakdown would have more than 10,000 cells, most of them empty; take fewer facets")
 	}
 	return nil
@@ -286,11 +288,19 @@ func (s *Service) Report(ctx context.Context, caller Caller, by segment.FacetNam
 	if !slices.Contains(ReportFacets(), by) {
 		return nil, privacy.Invalid("unknown_report", "there are reports by city, industry, customer_level and source")
 	}
+	if _, known := s.segments.facets.Find(bought.Facet); !known {
+		return nil, errUnknownFacet
+	}
+	if err := s.checkBreakdown([]segment.FacetName{by}); err != nil {
+		return nil, err
+	}
 	return s.tell(ctx, caller, &groups{kind: store.ReleaseReport, purpose: purpose, facets: []segment.FacetName{by, bought.Facet}, by: []segment.FacetName{by},
 		count: func(x *segment.Index, permission segment.Permission) (groupCounts, bool) {
-			with, ok := x.Breakdown(permission, bought, []segment.FacetName{by})
-			without, again := x.Breakdown(permission, segment.Predicate{Op: segment.OpNot, Of: []segment.Predicate{bought}}, []segment.FacetName{by})
-			return s.purchaseCounts(&with, &without), ok && again
+			tables, ok := x.Breakdowns(permission, []segment.Predicate{bought, {Op: segment.OpNot, Of: []segment.Predicate{bought}}}, []segment.FacetName{by})
+			if !ok {
+				return groupCounts{}, false
+			}
+			return s.purchaseCounts(&tables[0], &tables[1]), true
 		}})
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,45 +16,86 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// take reads people into an index, and gives whom it has seen. Facets that were made by other rules, or never, are made anew.
+// damagedAgain is after how long somebody of whom something cannot be opened is looked at again: an operator may have put a key page back.
+const damagedAgain = time.Hour
+
+// take reads people into an index, and gives whom it has seen. Facets that were made by other rules, or never, are made anew. Somebody of whom
+// something is damaged is counted nowhere, and stands in nobody else's way.
 func (g *segments) take(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) ([]privacy.SubjectID, error) {
-	seen, old, err := g.takeCurrent(ctx, index, states, people, version, at)
-	if err != nil || len(old) == 0 {
-		return seen, err
+	seen, old, damaged, err := g.takeCurrent(ctx, index, states, people, version, at)
+	if err != nil {
+		return nil, err
 	}
-	for _, id := range old {
-		if err := g.service.RemakeFacets(ctx, id); err != nil && privacy.KindOf(err) != privacy.KindNotFound && !errors.Is(err, keyring.ErrPunctured) {
+	if len(old) > 0 {
+		remade, lost, err := g.remake(ctx, old)
+		if err != nil {
 			return nil, err
 		}
+		_, contested, again, err := g.takeCurrent(ctx, index, states, g.service.store.CountablesOf(ctx, remade), version, at)
+		if err != nil {
+			return nil, err
+		}
+		if len(contested) > 0 {
+			return nil, privacy.Unavailable(nil, "facets_contested", "another node makes facets by other rules; finish the upgrade")
+		}
+		damaged = slices.Concat(damaged, lost, again)
 	}
-	_, old, err = g.takeCurrent(ctx, index, states, g.service.store.CountablesOf(ctx, old), version, at)
-	if err == nil && len(old) > 0 {
-		err = privacy.Unavailable(nil, "facets_contested", "another node makes facets by other rules; finish the upgrade")
-	}
-	return seen, err
+	g.leaveOut(ctx, index, damaged, version, at)
+	return seen, nil
 }
 
-// takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old.
-func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) (seen, old []privacy.SubjectID, err error) {
+// remake makes the facets of people anew, but of those of whom something is damaged.
+func (g *segments) remake(ctx context.Context, ids []privacy.SubjectID) (remade, damaged []privacy.SubjectID, err error) {
+	for _, id := range ids {
+		switch err := g.service.RemakeFacets(ctx, id); {
+		case isDamage(err):
+			damaged = append(damaged, id)
+		case err != nil && privacy.KindOf(err) != privacy.KindNotFound:
+			return nil, nil, err
+		default:
+			remade = append(remade, id)
+		}
+	}
+	return remade, damaged, nil
+}
+
+// leaveOut has people counted nowhere for a while.
+func (g *segments) leaveOut(ctx context.Context, index *segment.Index, damaged []privacy.SubjectID, version segment.Version, at time.Time) {
+	if len(damaged) == 0 {
+		return
+	}
+	gone := make([]segment.Subject, len(damaged))
+	for i, id := range damaged {
+		gone[i] = segment.Subject{ID: id, Version: version, Gone: true}
+	}
+	index.Apply(gone)
+	index.Again(damaged, at.Add(damagedAgain))
+	g.service.log.WarnContext(ctx, "people of whom something is damaged are in no segment: an operator must look into it", slog.Int("subjects", len(damaged)))
+}
+
+// takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old, and those of whom something is damaged.
+func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) (seen, old, damaged []privacy.SubjectID, err error) {
 	var subjects []segment.Subject
 	for person, err := range people {
 		if err != nil {
-			return nil, nil, err
-		}
-		subject, current, err := g.subject(ctx, states, person, at)
-		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		seen = append(seen, person.Subject.ID)
-		if !current {
+		subject, current, err := g.subject(ctx, states, person, at)
+		switch {
+		case isDamage(err):
+			damaged = append(damaged, person.Subject.ID)
+		case err != nil:
+			return nil, nil, nil, err
+		case !current:
 			old = append(old, person.Subject.ID)
-			continue
+		default:
+			subject.Version = version
+			subjects = append(subjects, subject)
 		}
-		subject.Version = version
-		subjects = append(subjects, subject)
 	}
 	index.Apply(subjects)
-	return seen, old, nil
+	return seen, old, damaged, nil
 }
 
 // subject works out what the index holds of one person. It reports false of facets that were made by other rules, or never: they

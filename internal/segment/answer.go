@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -30,61 +32,120 @@ func (x *Index) permitted(permission Permission) (*roaring.Bitmap, bool) {
 	return nil, false
 }
 
-// Table is how many people there are in each cell of a breakdown, every person in one of them.
+// Table is how many people there are in each cell of a breakdown, every person in one of them. A cell in which nobody is
+// is left out where the value of a facet is one that people write: that there is such a value is for the count to tell.
 type Table struct {
 	By     []FacetName
 	Axes   [][]string // the values of each facet, sorted as the facet has it, and "" for those without at the end
-	Counts []uint64   // the last facet changes fastest
+	Cells  []int      // their places, rising: the value of the last facet changes fastest
+	Counts []uint64
 }
 
-// Cells gives how many cells a breakdown by facets has; ok is false when a facet is not there.
-func (x *Index) Cells(by []FacetName) (cells int, ok bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	cells = 1
+// Cells gives how many cells a breakdown has whatever there is, those of values that people write apart.
+func (f Facets) Cells(by []FacetName) int {
+	cells := 1
 	for _, name := range by {
-		i := x.facets.place(name)
-		if i < 0 {
-			return 0, false
-		}
-		if cells *= len(x.words[i].names); cells > MaxCells {
-			return cells, true
+		if facet, known := f.Find(name); known && !facet.Open() {
+			cells *= len(facet.Values) + 1
 		}
 	}
-	return cells, true
+	return cells
 }
 
 // MaxCells bounds a breakdown: what has more cells shows nothing but noise.
 const MaxCells = 10_000
 
-// Breakdown counts the people that a predicate describes, of those who may be counted, by the values of some facets.
-func (x *Index) Breakdown(permission Permission, p Predicate, by []FacetName) (table Table, ok bool) {
+// Breakdowns counts the people of each of some predicates, of those who may be counted, by the values of some facets, all as of one moment.
+func (x *Index) Breakdowns(permission Permission, predicates []Predicate, by []FacetName) (tables []Table, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	people, ok := x.permitted(permission)
+	permitted, ok := x.permitted(permission)
 	if !ok {
-		return table, false
+		return nil, false
 	}
-	people = roaring.And(people, x.evaluate(p))
-	table.By = by
 	axes := make([]*axis, len(by))
-	cells := 1
 	for i, name := range by {
 		axes[i] = x.axis(name)
-		table.Axes = append(table.Axes, axes[i].values)
-		cells *= len(axes[i].values)
 	}
-	table.Counts = make([]uint64, cells)
-	if len(axes) == 1 {
-		axes[0].count(people, table.Counts)
-		return table, true
+	for _, p := range predicates {
+		tables = append(tables, breakdown(roaring.And(permitted, x.evaluate(p)), axes))
 	}
-	countTogether(people, axes, table.Counts)
-	return table, true
+	return tables, true
+}
+
+// denseCells is up to how many cells are counted in an array; beyond, nearly all of them are empty.
+const denseCells = 1 << 20
+
+func breakdown(people *roaring.Bitmap, axes []*axis) Table {
+	var table Table
+	cells := 1
+	for _, a := range axes {
+		table.By, table.Axes = append(table.By, a.name), append(table.Axes, a.values)
+		cells *= len(a.values)
+	}
+	switch {
+	case len(axes) == 1:
+		counts := make([]uint64, cells)
+		axes[0].count(people, counts)
+		table.gather(axes, counts)
+	case cells <= denseCells:
+		counts := make([]uint64, cells)
+		countTogether(people, axes, func(cell int) { counts[cell]++ })
+		table.gather(axes, counts)
+	default:
+		counts := make(map[int]uint64)
+		countTogether(people, axes, func(cell int) { counts[cell]++ })
+		for cell := range alwaysTold(axes) {
+			counts[cell] += 0
+		}
+		table.Cells = slices.Sorted(maps.Keys(counts))
+		for _, cell := range table.Cells {
+			table.Counts = append(table.Counts, counts[cell])
+		}
+	}
+	return table
+}
+
+// gather takes the cells over in which somebody is, and those that are there in any case.
+func (t *Table) gather(axes []*axis, counts []uint64) {
+	always := make([]bool, len(counts))
+	for cell := range alwaysTold(axes) {
+		always[cell] = true
+	}
+	for cell, count := range counts {
+		if count > 0 || always[cell] {
+			t.Cells, t.Counts = append(t.Cells, cell), append(t.Counts, count)
+		}
+	}
+}
+
+// alwaysTold goes through the cells that no value makes that people wrote.
+func alwaysTold(axes []*axis) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		cells := []int{0}
+		for _, a := range axes {
+			var next []int
+			for _, cell := range cells {
+				for place := range a.values {
+					if !a.open || place == len(a.values)-1 {
+						next = append(next, cell*len(a.values)+place)
+					}
+				}
+			}
+			cells = next
+		}
+		for _, cell := range cells {
+			if !yield(cell) {
+				return
+			}
+		}
+	}
 }
 
 // axis is a facet of a breakdown.
 type axis struct {
+	name   FacetName
+	open   bool
 	column *column
 	values []string
 	codes  []Code // of the values
@@ -94,9 +155,9 @@ type axis struct {
 func (x *Index) axis(name FacetName) *axis {
 	i := x.facets.place(name)
 	words := &x.words[i]
-	a := &axis{column: &x.columns[i], places: make([]int, len(words.names))}
+	a := &axis{name: name, open: x.facets[i].Open(), column: &x.columns[i], places: make([]int, len(words.names))}
 	a.values = slices.Clone(words.names[1:])
-	if x.facets[i].Open() {
+	if a.open {
 		slices.Sort(a.values)
 	}
 	for place, value := range a.values {
@@ -124,7 +185,7 @@ func (a *axis) count(people *roaring.Bitmap, counts []uint64) {
 }
 
 // countTogether goes through the people once: with several facets there are more cells than it would be worth to intersect sets for.
-func countTogether(people *roaring.Bitmap, axes []*axis, counts []uint64) {
+func countTogether(people *roaring.Bitmap, axes []*axis, count func(cell int)) {
 	iterator := people.ManyIterator()
 	buffer := make([]uint32, 4096)
 	for n := iterator.NextMany(buffer); n > 0; n = iterator.NextMany(buffer) {
@@ -133,7 +194,7 @@ func countTogether(people *roaring.Bitmap, axes []*axis, counts []uint64) {
 			for _, a := range axes {
 				cell = cell*len(a.values) + a.place(a.column.values[ordinal])
 			}
-			counts[cell]++
+			count(cell)
 		}
 	}
 }
@@ -252,8 +313,8 @@ func union(sets []*roaring.Bitmap) *roaring.Bitmap {
 }
 
 // Values gives the values of a cell, in the order of By.
-func (t *Table) Values(cell int) []string {
-	values := make([]string, len(t.Axes))
+func (t *Table) Values(i int) []string {
+	cell, values := t.Cells[i], make([]string, len(t.Axes))
 	for i := len(t.Axes) - 1; i >= 0; i-- {
 		values[i] = t.Axes[i][cell%len(t.Axes[i])]
 		cell /= len(t.Axes[i])

@@ -108,9 +108,11 @@ func BenchmarkTenMillion(b *testing.B) {
 	})
 	everybody := Predicate{Op: OpExists, Facet: "city"}
 	used = cpu()
-	cities := timed(40, func() { _, _ = x.Breakdown(permission, everybody, []FacetName{"city"}) })
+	cities := timed(40, func() { _, _ = x.Breakdowns(permission, []Predicate{everybody}, []FacetName{"city"}) })
 	citiesCPU := (cpu() - used) / 40
-	cells := timed(10, func() { _, _ = x.Breakdown(permission, everybody, []FacetName{"facet_0", "facet_5", "facet_3"}) })
+	cells := timed(10, func() {
+		_, _ = x.Breakdowns(permission, []Predicate{everybody}, []FacetName{"facet_0", "facet_5", "facet_3"})
+	})
 
 	// A thousand changes a second, by tens, while counts go on.
 	stop, changed := make(chan struct{}), 0

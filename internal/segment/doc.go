@@ -15,7 +15,7 @@
 // factor, whether a given person was counted, whatever else they know.
 //
 // Releases add up: n of them cost n times epsilon. The budget that a client has for a purpose in a window bounds the sum, and is spent
-// before an answer is given. Over k windows, or for k clients that pool what they were told, the bound is k budgets. An answer that was
+// before an answer is given. Over k windows or k purposes, or for k clients that pool what they were told, the bound is k budgets. An answer that was
 // given before is given again unchanged while nothing has changed, and costs nothing, since it tells nothing new; that
 // something somewhere has changed can be seen from a fresh answer, what or whose cannot.
 //
@@ -29,7 +29,9 @@
 // The values of some facets are written by people (a city, an industry), and are not known beforehand. Their cells are told only when they
 // are not suppressed. That such a value exists at all therefore becomes visible for a single person with probability at most
 // exp(-epsilon*(minimum-1))/2, which is the delta of the answer ([Setting.Delta]). With epsilon 0.5 and
-// a minimum of 50 it is about 10^-11. Settings with a delta above one in a million are refused.
+// a minimum of 50 it is about 10^-11. Settings with a delta above one in a million are refused. Cells in which nobody is are not drawn
+// for: with nobody to protect in them, they would show up no more often than that (stability: Korolova et al., WWW 2009). Whether a breakdown is refused as too wide
+// does not depend on which values there are.
 //
 // Activating a segment is no aggregate: it discloses members one by one, each under their own consent and each on
 // record. That a cohort is large enough for it is decided on a noisy count, and so is a release like any other.

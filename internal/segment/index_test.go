@@ -62,9 +62,11 @@ func TestIndexIsTheNaiveModel(t *testing.T) {
 					t.Fatalf("overlap %d %d %d", first, second, both)
 				}
 				by := rapid.SampledFrom([][]FacetName{{"city"}, {"age_band", "city"}, {"gender", "age_band", "city"}}).Draw(t, "by")
-				table, _ := x.Breakdown(permission, p, by)
-				if got, want := tableCells(table), cellsOf(model, want, by); !maps.Equal(got, want) {
-					t.Fatalf("by %v: %v, want %v", by, got, want)
+				tables, _ := x.Breakdowns(permission, []Predicate{p, q}, by)
+				for i, people := range [][]privacy.SubjectID{want, other} {
+					if got, want := tableCells(tables[i]), cellsOf(model, people, by); !maps.Equal(got, want) {
+						t.Fatalf("by %v: %v, want %v", by, got, want)
+					}
 				}
 			},
 		})
@@ -100,11 +102,47 @@ func cellsOf(model map[privacy.SubjectID]*person, ids []privacy.SubjectID, by []
 
 // tableCells gives the cells of a table that are not empty.
 func tableCells(table Table) map[string]uint64 {
+	cells := allCells(table)
+	maps.DeleteFunc(cells, func(_ string, count uint64) bool { return count == 0 })
+	return cells
+}
+
+// A breakdown of values that people write has a million cells and more, of which those are told where somebody is, and those that
+// are there in any case.
+func TestBreakdownOfMoreCellsThanPeople(t *testing.T) {
+	by := []FacetName{"city", "gender", "employer", "street"}
+	x := NewIndex(Facets{{Name: "city"}, facets[1], {Name: "employer"}, {Name: "street"}}, []privacy.PurposeName{"p"})
+	var subjects []Subject
+	want := map[string]uint64{"||": 0, "|male|": 0, "|female|": 1}
+	for i := range 150 {
+		value := strconv.Itoa(i)
+		subjects = append(subjects, Subject{ID: privacy.SubjectID{byte(i), 1}, Version: 1, Facets: []string{"c" + value, "male", "e" + value, "s" + value}, States: []Code{1}})
+		want["c"+value+"|male|e"+value] = 1
+	}
+	subjects = append(subjects, Subject{ID: privacy.SubjectID{0, 2}, Version: 1, Facets: []string{"", "female", "", ""}, States: []Code{1}})
+	x.Apply(subjects)
+	permission := Permission{Purpose: "p", Question: "q"}
+	x.Decide(permission, []Code{1}, []bool{true})
+	everybody := Predicate{Op: OpAny, Of: []Predicate{{Op: OpExists, Facet: "gender"}}}
+	few, ok := x.Breakdowns(permission, []Predicate{everybody}, by[:3])
+	if !ok || !maps.Equal(allCells(few[0]), want) {
+		t.Errorf("in an array: %d cells, want %d", len(few[0].Cells), len(want))
+	}
+	many, _ := x.Breakdowns(permission, []Predicate{everybody}, by)
+	if len(many[0].Cells) != len(want) || !slices.IsSorted(many[0].Cells) {
+		t.Errorf("%d of ten million cells", len(many[0].Cells))
+	}
+	for cell, count := range allCells(many[0]) {
+		if at := strings.LastIndex(cell, "|"); want[cell[:at]] != count {
+			t.Errorf("%s: %d", cell, count)
+		}
+	}
+}
+
+func allCells(table Table) map[string]uint64 {
 	cells := make(map[string]uint64)
 	for i, count := range table.Counts {
-		if count > 0 {
-			cells[strings.Join(table.Values(i), "|")] = count
-		}
+		cells[strings.Join(table.Values(i), "|")] = count
 	}
 	return cells
 }

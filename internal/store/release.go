@@ -54,7 +54,8 @@ func (t *Tx) LockAccount(ctx context.Context, a Account) (spent int64, err error
 	return spent, wrap(err, "read a budget")
 }
 
-const selectSpent = `SELECT coalesce(sum(epsilon_milli), 0)::bigint FROM release WHERE client = $1 AND purpose = $2 AND window_start = $3`
+// selectSpent sums what was spent since a window began: when the policy makes windows longer or shorter, what was told within the new one counts.
+const selectSpent = `SELECT coalesce(sum(epsilon_milli), 0)::bigint FROM release WHERE client = $1 AND purpose = $2 AND released_at >= $3`
 
 // Spent tells what was spent from an account.
 func (s *Store) Spent(ctx context.Context, a Account) (spent int64, err error) {
