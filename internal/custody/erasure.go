@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -99,35 +100,53 @@ func (s *Service) suppressionHashes(ctx context.Context, subject *store.Subject,
 	}
 	var hashes []store.IdentifierKey
 	for _, identifier := range sealed {
-		value, err := key.Open(keyring.KindIdentifier, identifier.Key.Type, 1, identifier.Sealed)
-		if err != nil {
-			return nil, err
+		kind, ok := s.catalogue.IdentifierByID(identifier.Key.Type)
+		if !ok {
+			continue // nobody can bring one of the kind any more
 		}
-		if kind, ok := s.catalogue.IdentifierByID(identifier.Key.Type); ok {
+		value, err := key.Open(keyring.KindIdentifier, identifier.Key.Type, 1, identifier.Sealed)
+		switch {
+		case errors.Is(err, keyring.ErrNotAuthentic):
+			hashes = append(hashes, s.markOfIndex(kind, identifier.Key))
+		case err != nil:
+			return nil, err
+		default:
 			hashes = append(hashes, store.IdentifierKey{Type: kind.ID, Index: s.keyring.SuppressionIndex(kind.Type, value)})
 		}
 	}
 	return hashes, nil
 }
 
+// markOfIndex is the mark of an identifier that does not open: damage must not keep its holder from being erased, nor let them come back
+// unnoticed. It is made from what finds them, and told apart from the mark of any value by the line break, which normal forms do not have.
+func (s *Service) markOfIndex(kind *catalogue.Identifier, key store.IdentifierKey) store.IdentifierKey {
+	return store.IdentifierKey{Type: kind.ID, Index: s.keyring.SuppressionIndex(kind.Type, privacy.NewCleartext("index\n"+string(key.Index[:])))}
+}
+
+// marksOf lists the marks that an identifier can have left.
+func (s *Service) marksOf(d ProfileIdentifier) []store.IdentifierKey {
+	return []store.IdentifierKey{{Type: d.Type.ID, Index: s.keyring.SuppressionIndex(d.Type.Type, d.Value)}, s.markOfIndex(d.Type, s.identifierKey(d))}
+}
+
 // suppressed tells which of the profiles have an identifier of somebody who was erased. It is asked after identifiers were looked up:
 // an erasure marks them in the transaction in which they cease to find anybody.
-func (s *Service) suppressed(ctx context.Context, profiles []Profile, among []int) (map[int]bool, error) {
+func (s *Service) suppressed(ctx context.Context, marked func(context.Context, []store.IdentifierKey) (map[store.IdentifierKey]bool, error), profiles []Profile, among []int) (map[int]bool, error) {
 	var hashes []store.IdentifierKey
 	of := make(map[store.IdentifierKey][]int)
 	for _, i := range among {
 		for _, d := range profiles[i].Identifiers {
-			hash := store.IdentifierKey{Type: d.Type.ID, Index: s.keyring.SuppressionIndex(d.Type.Type, d.Value)}
-			hashes = append(hashes, hash)
-			of[hash] = append(of[hash], i)
+			for _, hash := range s.marksOf(d) {
+				hashes = append(hashes, hash)
+				of[hash] = append(of[hash], i)
+			}
 		}
 	}
 	if len(hashes) == 0 {
 		return nil, nil
 	}
-	marked, err := s.store.Suppressed(ctx, hashes)
+	known, err := marked(ctx, hashes)
 	found := make(map[int]bool)
-	for hash := range marked {
+	for hash := range known {
 		for _, i := range of[hash] {
 			found[i] = true
 		}
@@ -164,12 +183,15 @@ func (s *Service) Bury(ctx context.Context, erasures []store.Erasure) error {
 // Puncture takes the keys of buried erasures away, page by page: once it returns, nobody can open anything that was sealed under
 // them, in whatever backup of the database. A page that fails holds up those alone whose keys are on it.
 func (s *Service) Puncture(ctx context.Context, erasures []store.Erasure) error {
+	erasures, failed := s.takeAllSpent(ctx, erasures)
+	if failed != nil && privacy.KindOf(failed) == privacy.KindUnavailable {
+		return failed
+	}
 	pages := make(map[keyring.PageNo][]store.Erasure)
 	for _, e := range erasures {
 		page := keyring.PageOf(e.Slot)
 		pages[page] = append(pages[page], e)
 	}
-	var failed error
 	for page, group := range pages {
 		if err := s.puncturePage(ctx, page, group); err != nil {
 			failed = errors.Join(failed, err)

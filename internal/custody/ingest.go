@@ -118,7 +118,7 @@ func (s *Service) upsertRound(ctx context.Context, caller Caller, profiles []Pro
 		owner, unique := soleOwner(found, keys[i])
 		return !unique || !owner.IsZero()
 	})
-	erased, err := s.suppressed(ctx, profiles, unknown)
+	erased, err := s.suppressed(ctx, s.store.Suppressed, profiles, unknown)
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,8 @@ func (s *Service) StrictestLaw(ctx context.Context, right privacy.RequestType) (
 	return s.lawUnder(revision, privacy.RegimeDefault, "", right)
 }
 
-// LawOf gives the terms that hold for a subject, the strictest while their key cannot be had: a request must not be
-// turned away because the keyring is.
+// LawOf gives the terms that hold for a subject, the strictest while their key cannot be had, or where something of them is damaged: a request
+// must not be turned away because the keyring is, or because it is about what nobody can read.
 func (s *Service) LawOf(ctx context.Context, id privacy.SubjectID, right privacy.RequestType) (Law, error) {
 	laws, err := s.LawsOf(ctx, []privacy.SubjectID{id}, right)
 	if err != nil {
@@ -69,13 +69,16 @@ func (s *Service) lawOver(ctx context.Context, revision privacy.RevisionID, row 
 	if errors.Is(err, keyring.ErrPunctured) {
 		return Law{}, store.ErrErased
 	}
-	if privacy.KindOf(err) == privacy.KindUnavailable && err != nil {
+	if err != nil && (privacy.KindOf(err) == privacy.KindUnavailable || isDamage(err)) {
 		return s.lawUnder(revision, privacy.RegimeDefault, "", right)
 	}
 	if err != nil {
 		return Law{}, err
 	}
 	st, err := openState(key, row)
+	if isDamage(err) {
+		return s.lawUnder(revision, privacy.RegimeDefault, "", right)
+	}
 	if err != nil {
 		return Law{}, err
 	}

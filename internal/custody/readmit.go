@@ -12,9 +12,9 @@ import (
 // It brings nothing back that was erased. It tells how many marks there were, and is put on record whether there were any or not; the
 // record does not say of whom. A mark comes back with [Service.CheckRestored], and then only flags who is not stored yet.
 func (s *Service) Readmit(ctx context.Context, caller Caller, identifiers []ProfileIdentifier) (readmitted int, err error) {
-	hashes := make([]store.IdentifierKey, len(identifiers))
-	for i, d := range identifiers {
-		hashes[i] = store.IdentifierKey{Type: d.Type.ID, Index: s.keyring.SuppressionIndex(d.Type.Type, d.Value)}
+	var hashes []store.IdentifierKey
+	for _, d := range identifiers {
+		hashes = append(hashes, s.marksOf(d)...)
 	}
 	id, err := s.newID()
 	if err != nil {

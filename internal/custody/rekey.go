@@ -2,6 +2,8 @@ package custody
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -50,7 +52,7 @@ func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attri
 }
 
 func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject, request privacy.RightsRequestID, numbers []privacy.AttributeID) error {
-	held, _, err := tx.HeldValues(ctx, row.ID, numbers)
+	held, facets, err := tx.HeldValues(ctx, row.ID, numbers)
 	if err != nil || len(held) == 0 {
 		return err
 	}
@@ -60,7 +62,11 @@ func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject
 	}
 	at := s.instant()
 	// Collected now: no older copy from elsewhere brings back what the person wanted gone.
-	names, err := s.deleteFields(ctx, tx, key, row, column(held, func(v store.HeldValue) privacy.AttributeID { return v.Attribute }), "erasure", at, at)
+	gone := column(held, func(v store.HeldValue) privacy.AttributeID { return v.Attribute })
+	names, err := s.deleteFields(ctx, tx, key, row, gone, "erasure", at, at)
+	if isDamage(err) { // the values are deleted; what was made from them cannot be read to be made anew
+		names, err = s.namesOf(gone), tx.PutFacets(ctx, row.ID, store.Facets{Version: facets + 1})
+	}
 	if err != nil {
 		return err
 	}
@@ -74,7 +80,7 @@ func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject
 // Rekey seals everything of a subject again under another key, and takes the old one away, once for a request. It may be repeated after any
 // failure, and has to be: until it returns, the old key may be there.
 func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) error {
-	old, punctured, spent, err := s.store.SpentSlot(ctx, id, request)
+	old, punctured, spent, err := s.store.SpentSlotBy(ctx, id, request)
 	if err != nil || punctured {
 		return err
 	}
@@ -94,10 +100,32 @@ func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request priva
 			return err
 		}
 	}
-	if err := s.keyring.Puncture(ctx, old); err != nil {
-		return s.pageAlarm(ctx, keyring.PageOf(old), 1, err)
+	return s.takeSpent(ctx, store.SpentSlot{Subject: id, Request: request, Slot: old})
+}
+
+// takeSpent takes the key of a spent slot away.
+func (s *Service) takeSpent(ctx context.Context, spent store.SpentSlot) error {
+	if err := s.keyring.Puncture(ctx, spent.Slot); err != nil {
+		return s.pageAlarm(ctx, keyring.PageOf(spent.Slot), 1, err)
 	}
-	return s.store.NoteSpentPunctured(ctx, id, request, s.instant())
+	return s.store.NoteSpentPunctured(ctx, spent.Subject, spent.Request, s.instant())
+}
+
+// takeAllSpent takes the keys away that subjects have had before, where that has not happened yet, and gives those erasures of whose subjects
+// none is left: a backup from before opens under an old key as well as under the last.
+func (s *Service) takeAllSpent(ctx context.Context, erasures []store.Erasure) ([]store.Erasure, error) {
+	spent, err := s.store.SpentSlots(ctx, subjectsOf(erasures))
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	left := make(map[privacy.SubjectID]bool)
+	for _, one := range spent {
+		if err := s.takeSpent(ctx, one); err != nil {
+			failed, left[one.Subject] = errors.Join(failed, err), true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(erasures), func(e store.Erasure) bool { return left[e.Subject] }), failed
 }
 
 // reseal writes everything of a subject under a new key, and gives the slot of the old one.
@@ -152,9 +180,12 @@ func (s *Service) writeRekeyed(ctx context.Context, tx *store.Tx, to *store.Reke
 	return tx.Send(ctx, w)
 }
 
-// moved seals under one key what was sealed under another, in the same place.
+// moved seals under one key what was sealed under another, in the same place. What does not open stays as it is, and opens no more than before.
 func moved(from, to *keyring.Subject, kind keyring.Kind, attribute privacy.AttributeID, version uint32, sealed []byte) ([]byte, error) {
 	opened, err := from.Open(kind, attribute, version, sealed)
+	if errors.Is(err, keyring.ErrNotAuthentic) {
+		return sealed, nil
+	}
 	if err != nil {
 		return nil, err
 	}

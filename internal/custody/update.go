@@ -105,7 +105,7 @@ func (s *Service) bindIdentifiers(ctx context.Context, tx *store.Tx, key *keyrin
 	if len(missing) == 0 {
 		return nil
 	}
-	if erased, err := s.suppressed(ctx, []Profile{*profile}, []int{0}); err != nil || erased[0] {
+	if erased, err := s.suppressed(ctx, tx.Suppressed, []Profile{*profile}, []int{0}); err != nil || erased[0] {
 		return cmp.Or(err, error(ErrErasedBefore))
 	}
 	lost, err := tx.ClaimIdentifiers(ctx, claims)

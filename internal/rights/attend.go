@@ -13,11 +13,11 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// attended is how many requests one step looks at in one go, and owingMost how many processors that do not confirm; what is left is for the
-// next.
+// attended is how many requests one step looks at in one go; what is left is for the next. owingAtATime is how many processors that do not confirm are
+// read at a time, until there are no more.
 const (
-	attended  = 1000
-	owingMost = 100_000
+	attended     = 1000
+	owingAtATime = 1000
 )
 
 // Attend does what is due by now: it lets requests expire of which nobody has shown that the subject asks, reminds officers of those that
@@ -96,10 +96,25 @@ func (s *Service) tellOfficer(ctx context.Context, tx *store.Tx, kind privacy.Ev
 }
 
 func (s *Service) escalate(ctx context.Context, handling *policy.Handling, at time.Time) error {
-	owing, err := s.store.Owing(ctx, ago(handling.EscalateAfter, at), true, owingMost)
-	if err != nil {
-		return err
+	return s.owing(ctx, ago(handling.EscalateAfter, at), true, func(owing []store.Owed) error { return s.escalateThese(ctx, owing, at) })
+}
+
+// owing goes through what was told until a time and is not confirmed.
+func (s *Service) owing(ctx context.Context, toldBy time.Time, quiet bool, do func(owing []store.Owed) error) error {
+	var last store.Owed
+	for {
+		owing, err := s.store.Owing(ctx, toldBy, quiet, last, owingAtATime)
+		if err != nil || len(owing) == 0 {
+			return err
+		}
+		if err := do(owing); err != nil {
+			return err
+		}
+		last = owing[len(owing)-1]
 	}
+}
+
+func (s *Service) escalateThese(ctx context.Context, owing []store.Owed, at time.Time) error {
 	for _, o := range owing {
 		err := s.store.Write(ctx, func(tx *store.Tx) error {
 			first, err := tx.Escalate(ctx, o, at)
@@ -126,10 +141,10 @@ func (s *Service) escalate(ctx context.Context, handling *policy.Handling, at ti
 // are still being tried need no help.
 func (s *Service) tellAgain(ctx context.Context, handling *policy.Handling, at time.Time) error {
 	quietSince := ago(handling.TellAgainAfter, at)
-	owing, err := s.store.Owing(ctx, quietSince, false, owingMost)
-	if err != nil {
-		return err
-	}
+	return s.owing(ctx, quietSince, false, func(owing []store.Owed) error { return s.tellThese(ctx, owing, quietSince, at) })
+}
+
+func (s *Service) tellThese(ctx context.Context, owing []store.Owed, quietSince, at time.Time) error {
 	requests := make(map[privacy.ProcessorID][]privacy.RightsRequestID)
 	for _, o := range owing {
 		requests[o.Processor] = append(requests[o.Processor], o.Request)

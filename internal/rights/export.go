@@ -45,17 +45,20 @@ func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 		return err
 	}
 	s.reach("exported")
+	link := &freshLink{}
+	if r.Identified != privacy.IdentifiedByToken {
+		if link, err = s.newLink(ctx, &made); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
+			_ = s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID) // else it expires
+			return err
+		}
+	}
 	_, err = s.changeAnd(ctx, custody.System(), r.ID, []audit.Action{audit.ActionExportMake, audit.ActionRequestComplete}, func(tx *store.Tx, now *store.RightsRequest, at time.Time) error {
 		now.State, now.ClosedAt = privacy.RequestCompleted, at // who joined it gets the same file
 		if err := tx.FinishExport(ctx, &made); err != nil {
 			return err
 		}
 		w := &store.Writes{}
-		if now.Identified != privacy.IdentifiedByToken {
-			if _, err := s.sendLink(ctx, w, &made, at); err != nil && privacy.KindOf(err) != privacy.KindUnavailable {
-				return err
-			}
-		}
+		link.send(w, &made)
 		return tx.Send(ctx, w)
 	})
 	s.vault.WakeMessenger()
@@ -145,19 +148,24 @@ func (s *Service) LinkExport(ctx context.Context, caller custody.Caller, id priv
 			return link, err
 		}
 	}
+	mailed := &freshLink{}
+	if !own {
+		e, err := s.store.ExportOf(ctx, r.Subject, r.ID)
+		if err = s.alive(&e, err); err != nil {
+			return link, err
+		}
+		if mailed, err = s.newLink(ctx, &e); err != nil {
+			return link, err
+		}
+	}
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		e, at, err := s.lockExport(ctx, tx, &r)
 		if err != nil {
 			return err
 		}
-		w, action, sent := &store.Writes{}, audit.ActionExportLink, false
-		if !own {
-			if sent, err = s.sendLink(ctx, w, &e, at); err != nil {
-				return err
-			}
-		}
+		w, action := &store.Writes{}, audit.ActionExportLink
 		switch {
-		case sent:
+		case mailed.send(w, &e):
 		case own:
 			link.Token, err = s.giveLink(w, &e, at.Add(linkWithin))
 		case barred != nil:
@@ -194,19 +202,32 @@ func (s *Service) giveLink(w *store.Writes, e *Export, expires time.Time) (priva
 	return token, err
 }
 
-// sendLink queues the message that brings a new link. Sent is false when there is no way to send it; then nothing changes.
-func (s *Service) sendLink(ctx context.Context, w *store.Writes, e *Export, at time.Time) (sent bool, err error) {
-	linked := *e
-	token, err := s.drawLink(&linked, at.Add(mailWithin))
-	if err != nil {
-		return false, err
+// freshLink is a new link to a file, and the message that brings it.
+type freshLink struct {
+	export  Export // as it is once the link is sent
+	message store.Writes
+	sent    bool // false when there is no way to send it
+}
+
+// newLink makes a link that is sent. It is called before a transaction, because it reads: see drawCode.
+func (s *Service) newLink(ctx context.Context, e *Export) (*freshLink, error) {
+	fresh, at := &freshLink{export: *e}, s.vault.Instant()
+	token, err := s.drawLink(&fresh.export, at.Add(mailWithin))
+	if err == nil {
+		fresh.sent, err = s.vault.QueueExportLink(ctx, &fresh.message, e.Subject, e.Request, token, at, fresh.export.LinkExpiresAt)
 	}
-	if sent, err = s.vault.QueueExportLink(ctx, w, e.Subject, e.Request, token, at, linked.LinkExpiresAt); err != nil || !sent {
-		return false, err
+	return fresh, err
+}
+
+// send sends the link, if it can be sent, and if the file is still the one that it was made for.
+func (f *freshLink) send(w *store.Writes, e *Export) (sent bool) {
+	if !f.sent || f.export.ID != e.ID {
+		return false
 	}
-	*e = linked
+	e.LinkHash, e.LinkExpiresAt = f.export.LinkHash, f.export.LinkExpiresAt
+	w.Add(&f.message)
 	w.UpdateExport(e)
-	return true, nil
+	return true
 }
 
 // lockExport locks a request's subject and reads the file.

@@ -80,10 +80,12 @@ func (s *Store) OwedBy(ctx context.Context, processors []privacy.ProcessorID, re
 	return list, wrap(err, "find what was told")
 }
 
-// Owing lists what was told until a time and is not confirmed, what was told first coming first; escalated or not, or only what was not.
-func (s *Store) Owing(ctx context.Context, toldBy time.Time, quiet bool, limit int) ([]Owed, error) {
+// Owing lists what was told until a time and is not confirmed, behind the last of a list before, what was told first coming first; escalated or
+// not, or only what was not.
+func (s *Store) Owing(ctx context.Context, toldBy time.Time, quiet bool, after Owed, limit int) ([]Owed, error) {
 	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id, processor_id, told_at FROM rights_recipient
-		WHERE acknowledged_at IS NULL AND told_at <= $1 AND (escalated_at IS NULL OR NOT $2) ORDER BY told_at LIMIT $3`, toldBy, quiet, limit)
+		WHERE acknowledged_at IS NULL AND told_at <= $1 AND (escalated_at IS NULL OR NOT $2) AND told_at >= $3 AND (told_at, subject_id, request_id, processor_id) > ($3, $4, $5, $6)
+		ORDER BY told_at, subject_id, request_id, processor_id LIMIT $7`, toldBy, quiet, after.ToldAt, [16]byte(after.Subject), [16]byte(after.Request), [16]byte(after.Processor), limit)
 	if err != nil {
 		return nil, wrap(err, "find who has not confirmed")
 	}

@@ -103,13 +103,32 @@ func (t *Tx) SealedFacets(ctx context.Context, id privacy.SubjectID) (f Facets, 
 	return f, wrap(err, "read facets")
 }
 
-// SpentSlot gives the slot that a subject had before a request; false when the request has not changed it.
-func (s *Store) SpentSlot(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (slot privacy.KeySlot, punctured, spent bool, err error) {
+// SpentSlotBy gives the slot that a subject had before a request; false when the request has not changed it.
+func (s *Store) SpentSlotBy(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (slot privacy.KeySlot, punctured, spent bool, err error) {
 	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at IS NOT NULL FROM spent_slot WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).Scan(&slot, &punctured)
 	if isNoRows(err) {
 		return 0, false, false, nil
 	}
 	return slot, punctured, err == nil, wrap(err, "read a spent key slot")
+}
+
+// SpentSlot is a slot that a subject had before a request.
+type SpentSlot struct {
+	Subject privacy.SubjectID
+	Request privacy.RightsRequestID
+	Slot    privacy.KeySlot
+}
+
+// SpentSlots lists the spent slots of subjects whose keys may still be there.
+func (s *Store) SpentSlots(ctx context.Context, subjects []privacy.SubjectID) ([]SpentSlot, error) {
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id, key_slot FROM spent_slot WHERE subject_id = ANY($1) AND punctured_at IS NULL`, subjectArray(subjects))
+	if err != nil {
+		return nil, wrap(err, "read spent key slots")
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (one SpentSlot, err error) {
+		return one, row.Scan((*[16]byte)(&one.Subject), (*[16]byte)(&one.Request), &one.Slot)
+	})
+	return list, wrap(err, "read spent key slots")
 }
 
 // NoteSpentPunctured notes that the key of a spent slot is gone.

@@ -36,8 +36,11 @@ func (s *Store) KeySlots(ctx context.Context, in SubjectRange) ([]Subject, error
 	return list, wrap(err, "read key slots")
 }
 
-// RestoreRequest takes the request of an erasure up again that a backup does not know, as far as its tombstone tells of it.
+// RestoreRequest takes the request of an erasure up again that a backup does not know, as far as its tombstone tells of it. One that the backup knows
+// as open, of the same person, is closed in its favour: there is one.
 func (w *Writes) RestoreRequest(e *Erasure, at time.Time) {
+	w.queue(`UPDATE rights_request SET state = 'completed', joined_to = $2, closed_at = $3, updated_at = $3, version = version + 1
+		WHERE subject_id = $1 AND type = 'erasure' AND scope = '*' AND request_id <> $2 AND state IN ('in_progress', 'awaiting_processors')`, [16]byte(e.Subject), [16]byte(e.Request), at)
 	w.queue(`INSERT INTO rights_request (subject_id, request_id, type, scope, state, version, lodged_by, identified_by, regime, revision_id, received_at, acknowledged_at, due_at, legal_due_on, client, actor, updated_at)
 		VALUES ($1, $2, 'erasure', '*', 'in_progress', 1, 'subject', 'token', 'default', '', $3, $3, $4, $5, 'consentry', '', $4)
 		ON CONFLICT (subject_id, request_id) DO UPDATE SET state = 'in_progress', identified_by = 'token', updated_at = $4 WHERE rights_request.state IN ('received', 'verifying')`,

@@ -35,8 +35,17 @@ func (t *Tx) Unsuppress(ctx context.Context, hashes []IdentifierKey) (int, error
 
 // Suppressed tells which of the hashes are marked.
 func (s *Store) Suppressed(ctx context.Context, hashes []IdentifierKey) (map[IdentifierKey]bool, error) {
+	return suppressed(ctx, s.pool, hashes)
+}
+
+// Suppressed is [Store.Suppressed] within the transaction.
+func (t *Tx) Suppressed(ctx context.Context, hashes []IdentifierKey) (map[IdentifierKey]bool, error) {
+	return suppressed(ctx, t.tx, hashes)
+}
+
+func suppressed(ctx context.Context, q querier, hashes []IdentifierKey) (map[IdentifierKey]bool, error) {
 	types, values := splitKeys(hashes)
-	rows, err := s.pool.Query(ctx, `SELECT type, hash FROM suppression WHERE (type, hash) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, values)
+	rows, err := q.Query(ctx, `SELECT type, hash FROM suppression WHERE (type, hash) IN (SELECT * FROM unnest($1::smallint[], $2::bytea[]))`, types, values)
 	if err != nil {
 		return nil, wrap(err, "look for erased identifiers")
 	}

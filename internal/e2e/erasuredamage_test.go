@@ -1,0 +1,79 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
+)
+
+// Part of somebody's data is erased, backups included, although something of them does not open.
+func TestErasureOfAPartBesideDamage(t *testing.T) {
+	v := setup(t)
+	id := v.store("broken@example.com", object{"email": "broken@example.com", "given_name": "Ada", "gender": "female", "country": "DE", "birth_date": "1990-12-10"})
+	db := v.connect()
+	sql(t, db, `UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = $1`, id)
+	sql(t, db, `UPDATE attribute_value SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE subject_id = $1`, id)
+	sql(t, db, `UPDATE subject_identifier SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE subject_id = $1`, id)
+	var r rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}, http.StatusCreated).into(t, &r)
+	if r = v.closed(r.ID); r.State != "completed" || v.number(`SELECT count(*) FROM attribute_value WHERE sealed IS NOT NULL`) != 4 || v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NOT NULL`) != 1 {
+		t.Errorf("the part: %+v", r)
+	}
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &r)
+	if r = v.closed(r.ID); r.State != "completed" || !r.Certificate {
+		t.Errorf("the whole: %+v", r)
+	}
+}
+
+// Nobody is certified to be erased while a key is there that they have had before: backups open under it.
+func TestErasureTakesEveryKeyAway(t *testing.T) {
+	v := setup(t)
+	id := v.store("rekeyed@example.com", object{"email": "rekeyed@example.com", "country": "DE", "birth_date": "1990-12-10"})
+	var spent privacy.KeySlot
+	if err := v.connect().QueryRow(t.Context(), `INSERT INTO spent_slot (subject_id, request_id, key_slot, at) SELECT subject_id, gen_random_uuid(), nextval('subject_key_slot'), created_at FROM subject RETURNING key_slot`).Scan(&spent); err != nil {
+		t.Fatal(err)
+	}
+	subject, err := privacy.ParseSubjectID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &r)
+	v.closed(r.ID)
+	keys, err := keyring.OpenVault(t.Context(), v.keys, keyring.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = keys.Close() }()
+	if _, err := keys.Subject(t.Context(), subject, spent); err == nil || v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NULL`) != 0 {
+		t.Errorf("the key before is still there: %v", err)
+	}
+}
+
+// A backup knows of an erasure that was refused after it, and not of the one that was carried out later.
+func TestRestoreCheckBesideAnOpenErasure(t *testing.T) {
+	v := setup(t)
+	id := v.store("asked.twice@example.com", object{"email": "asked.twice@example.com", "country": "DE", "birth_date": "1990-12-10"})
+	var hold struct{ ID string }
+	v.post("/v1/subjects/"+id+"/holds", v.officer(), object{"ground": "legal_claims"}, http.StatusCreated).into(t, &hold)
+	var first, second rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &first)
+	dump := v.dump()
+	v.post("/v1/requests/"+first.ID+"/reject", v.officer(), object{"ground": "legal_claims"}, http.StatusOK)
+	v.post("/v1/subjects/"+id+"/holds/"+hold.ID+"/release", v.officer(), object{}, http.StatusOK)
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &second)
+	v.closed(second.ID)
+	restored := &vault{t: t, database: restore(t, dump), keys: v.keys, issuer: v.issuer, logs: v.logs, client: v.client}
+	if report := restored.checkRestored(); report.Repeated != 1 {
+		t.Errorf("the check: %+v", report)
+	}
+	restored.node, restored.url = restored.start()
+	if r := restored.closed(second.ID); r.State != "completed" || !r.Certificate {
+		t.Errorf("the second: %+v", r)
+	}
+	if r := restored.requestOf(first.ID); r.State != "completed" || r.JoinedTo != second.ID {
+		t.Errorf("the first: %+v", r)
+	}
+}
