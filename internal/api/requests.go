@@ -120,7 +120,7 @@ type RightsRequest struct {
 	ExtendedAt     *time.Time              `json:"extended_at,omitempty"`
 	RemindedAt     *time.Time              `json:"reminded_at,omitempty" doc:"When officers were last reminded that it is due."`
 	SecondLook     bool                    `json:"second_look,omitempty" doc:"One proof was given, and another is wanted: POST …/verify with the code, or with what an agent has seen who has neither brought the request nor vouched before."`
-	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal, or of an erasure that nobody asked for."`
+	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal, or of an erasure that nobody asked for. subject_erased: the person was erased before it was answered."`
 	JoinedTo       string                  `json:"joined_to,omitempty" doc:"The open request of the same kind that it has joined, whose state it shows."`
 	Holds          []LegalHold             `json:"holds,omitempty" doc:"What keeps an erasure from beginning."`
 	Processors     []RequestProcessor      `json:"processors,omitempty" doc:"Who was told of what it led to."`

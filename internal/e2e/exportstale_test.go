@@ -50,7 +50,7 @@ func TestExportIsNotMadeOfTheErased(t *testing.T) {
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &erasure)
 	v.closed(erasure.ID)
 	close(h.letGo)
-	if r := v.closed(access.ID); r.State != "completed" {
+	if r := v.closed(access.ID); r.State != "rejected" || r.Ground != "subject_erased" {
 		t.Errorf("the access: %+v", r)
 	}
 	if n := v.number(`SELECT (SELECT count(*) FROM export) + (SELECT count(*) FROM export_chunk)`); n != 0 {

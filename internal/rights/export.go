@@ -39,7 +39,7 @@ type Export = store.Export
 func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 	made, err := s.vault.MakeExport(ctx, r)
 	if gone(err) {
-		return s.close(ctx, r) // nothing of them is left to be told
+		return s.pastAnswering(ctx, r)
 	}
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *Service) giveCopy(ctx context.Context, r *store.RightsRequest) error {
 	_ = s.store.DropExport(context.WithoutCancel(ctx), made.Subject, made.ID) // else it expires
 	switch {
 	case gone(err):
-		return s.close(ctx, r)
+		return s.pastAnswering(ctx, r)
 	case privacy.CodeOf(err) == errClosed.Code:
 		return nil // it was refused, or another job was faster
 	}

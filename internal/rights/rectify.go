@@ -1,6 +1,7 @@
 package rights
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -14,14 +15,23 @@ import (
 // What people say of themselves they put right themselves ([custody.Service.OwnWord]). At anything else an officer has looked before:
 // by completing the request, which writes the values, or refusing it.
 
-// rectify writes the values that a request asks for, if the person may do so by themselves, and has those told that got the old ones.
+// rectify writes the values that a request asks for, if the person may do so by themselves, and has those told that got the old ones. What must be
+// kept is put right by nobody's own word alone: what stood there before would be gone.
 func (s *Service) rectify(ctx context.Context, r *store.RightsRequest) error {
 	fields, err := s.rightValues(ctx, r)
+	if gone(err) {
+		return s.pastAnswering(ctx, r)
+	}
 	if err != nil || len(fields) == 0 || !s.vault.OwnWord(fields) {
 		return err
 	}
-	return s.putRight(ctx, custody.System(), r, fields)
+	if err = s.putRight(ctx, custody.System(), r, fields); privacy.CodeOf(err) == errHeld.Code {
+		return nil // it waits for an officer
+	}
+	return err
 }
+
+var errHeld = privacy.Conflict("held", "a legal hold stands on the person, so an officer has to look")
 
 // rightValues opens what a request asks for, and checks it again: the catalogue may have changed. What was said later counts.
 func (s *Service) rightValues(ctx context.Context, r *store.RightsRequest) ([]custody.ProfileValue, error) {
@@ -36,9 +46,6 @@ func (s *Service) rightValues(ctx context.Context, r *store.RightsRequest) ([]cu
 		}
 		return nil
 	})
-	if erased := err != nil && privacy.KindOf(err) == privacy.KindNotFound; erased {
-		return nil, nil // and there is nothing to put right
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +58,11 @@ func (s *Service) putRight(ctx context.Context, caller custody.Caller, r *store.
 	_, err := s.change(ctx, caller, r.ID, audit.ActionRequestRectify, func(tx *store.Tx, now *store.RightsRequest, _ time.Time) error {
 		if now.State != privacy.RequestInProgress || now.Effected >= r.Joins {
 			return errMovedOn
+		}
+		if caller.Client == custody.System().Client {
+			if holds, err := tx.StandingHolds(ctx, now.Subject); err != nil || len(holds) > 0 {
+				return cmp.Or(err, error(errHeld))
+			}
 		}
 		now.Effected = r.Joins
 		_, err := s.vault.Rectify(ctx, tx, caller, now.Subject, now.ID, fields)

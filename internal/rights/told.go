@@ -129,6 +129,18 @@ func (s *Service) close(ctx context.Context, r *store.RightsRequest) error {
 	return unlessMovedOn(err)
 }
 
+// erasedBefore is why a request was not answered whose subject is gone: nothing is left that it could be answered with.
+const erasedBefore = "subject_erased"
+
+// pastAnswering closes a request of somebody who was erased before it was carried out. It was not done, and must not look as if it were.
+func (s *Service) pastAnswering(ctx context.Context, r *store.RightsRequest) error {
+	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestReject, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
+		r.State, r.Ground, r.ClosedAt = privacy.RequestRejected, erasedBefore, at
+		return nil
+	})
+	return unlessMovedOn(err)
+}
+
 // unlessMovedOn forgives what somebody else did meanwhile.
 func unlessMovedOn(err error) error {
 	if code := privacy.CodeOf(err); err != nil && (code == errClosed.Code || code == errMovedOn.Code) {
