@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -66,6 +67,30 @@ func (s *Service) receivedOf(ctx context.Context, id privacy.SubjectID, among []
 		}
 	}
 	return got, nil
+}
+
+// Releasing tells which of some decisions released anything, in whatever form. One that is not to be found may have.
+func (s *Service) Releasing(ctx context.Context, decisions []audit.Hash) (map[audit.Hash]bool, error) {
+	outcomes, err := s.store.Outcomes(ctx, decisions)
+	if err != nil {
+		return nil, err
+	}
+	releasing := make(map[audit.Hash]bool, len(decisions))
+	for _, hash := range decisions {
+		text, found := outcomes[hash]
+		if !found {
+			releasing[hash] = true
+			continue
+		}
+		var outcome privacy.Outcome
+		if err := json.Unmarshal(text, &outcome); err != nil {
+			return nil, privacy.Internal(nil, "read a decision")
+		}
+		for _, mode := range outcome.Permitted {
+			releasing[hash] = releasing[hash] || mode.Releases()
+		}
+	}
+	return releasing, nil
 }
 
 // shownFor names the attribute whose value is shown in the place of another: of a city its province.

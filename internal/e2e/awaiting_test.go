@@ -76,3 +76,19 @@ func TestRequestWaitsForEachWhoWasTold(t *testing.T) {
 		t.Errorf("one without an address is called: %s", calls)
 	}
 }
+
+// Who asked for somebody and was refused has nothing of them, and is not told who is erased.
+func TestNobodyIsToldOfWhomTheyGotNothing(t *testing.T) {
+	v := setupWith(t, soon)
+	crm := v.downstream(always(http.StatusOK), object{"name": "CRM", "client": "crm-mailer", "purposes": []string{"service.support"}})
+	id := v.store("refused@example.com", object{"email": "refused@example.com", "country": "DE", "birth_date": "1990-12-10"})
+	v.disclose("marketing.email", []string{"email"}, id)
+	var r rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &r)
+	if r = v.closed(r.ID); r.State != "completed" || len(r.Processors) != 0 {
+		t.Errorf("the erasure: %+v", r)
+	}
+	if calls := crm.heard(); calls != "" {
+		t.Errorf("who got nothing is told: %s", calls)
+	}
+}

@@ -2,6 +2,7 @@ package rights
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,10 +31,14 @@ func (s *Service) recipients(ctx context.Context, subjects ...privacy.SubjectID)
 	if err != nil {
 		return nil, err
 	}
+	released, err := s.vault.Releasing(ctx, decisionsIn(reached))
+	if err != nil {
+		return nil, err
+	}
 	found := make(map[privacy.SubjectID][]privacy.ProcessorID)
 	for _, subject := range subjects {
 		for i := range processors {
-			if hasReceived(&processors[i], reached[subject]) {
+			if hasReceived(&processors[i], reached[subject], released) {
 				found[subject] = append(found[subject], processors[i].ID)
 			}
 		}
@@ -41,8 +46,24 @@ func (s *Service) recipients(ctx context.Context, subjects ...privacy.SubjectID)
 	return found, nil
 }
 
-func hasReceived(p *store.Processor, reached *store.Reached) bool {
-	return p.Client != "" && slices.Contains(reached.Clients, p.Client) || slices.ContainsFunc(reached.Purposes, p.Serves)
+func decisionsIn(reached map[privacy.SubjectID]*store.Reached) []audit.Hash {
+	distinct := make(map[audit.Hash]bool)
+	for _, r := range reached {
+		for _, answer := range r.Answers {
+			if !answer.Decision.IsZero() {
+				distinct[answer.Decision] = true
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(distinct))
+}
+
+// hasReceived reports whether a processor got anything: to have asked and been refused is not to know of somebody.
+func hasReceived(p *store.Processor, reached *store.Reached, released map[audit.Hash]bool) bool {
+	return p.Client != "" && slices.ContainsFunc(reached.Answers, func(a store.Answered) bool {
+		return a.Client == p.Client && (a.Decision.IsZero() || released[a.Decision])
+	}) ||
+		slices.ContainsFunc(reached.Purposes, p.Serves)
 }
 
 // inform notes the processors that have to be told of what a request led to, and puts the event that tells them into the outbox, under the

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -30,15 +32,22 @@ type Telling struct {
 
 // Reached is what leads from a subject to the processors that know of them.
 type Reached struct {
-	Clients  []privacy.ClientID    // that something was disclosed to
+	Answers  []Answered            // to those who asked for something of the subject
 	Purposes []privacy.PurposeName // on which the subject decided anything: processors for them were told of it
 }
 
-// reachedByRuns looks each subject up in the index by themselves and leaves the lists of subjects alone: those are kept apart from their rows,
-// a thousand long, and somebody who gets a letter a day is in hundreds of them a year.
-const reachedByRuns = `SELECT DISTINCT s.id, r.client FROM unnest($1::uuid[]) AS s (id) JOIN audit_run r ON r.subject_ids @> ARRAY[s.id] WHERE r.action = 'disclosure'`
+// Answered is a client with the decision by which it was answered; a zero one is not known.
+type Answered struct {
+	Client   privacy.ClientID
+	Decision audit.Hash
+}
 
-// Reached tells where data of subjects went.
+// reachedByRuns looks each subject up in the index by themselves and leaves the lists of subjects alone: those are kept apart from their rows,
+// a thousand long, and somebody who gets a letter a day is in hundreds of them a year. Which of a run's decisions is the subject's is in
+// such a list; so who asked for a long list counts as having got something of each who is on it.
+const reachedByRuns = `SELECT DISTINCT s.id, r.client, NULL::bytea FROM unnest($1::uuid[]) AS s (id) JOIN audit_run r ON r.subject_ids @> ARRAY[s.id] WHERE r.action = 'disclosure'`
+
+// Reached tells where data of subjects may have gone.
 func (s *Store) Reached(ctx context.Context, subjects []privacy.SubjectID) (map[privacy.SubjectID]*Reached, error) {
 	found := make(map[privacy.SubjectID]*Reached, len(subjects))
 	for _, id := range subjects {
@@ -46,23 +55,44 @@ func (s *Store) Reached(ctx context.Context, subjects []privacy.SubjectID) (map[
 	}
 	var id privacy.SubjectID
 	var name string
+	var hash []byte
+	answered := func(r *Reached) {
+		answer := Answered{Client: privacy.ClientID(name)}
+		copy(answer.Decision[:], hash)
+		r.Answers = append(r.Answers, answer)
+	}
 	for _, part := range []struct {
 		sql  string
 		take func(r *Reached)
 	}{
-		{`SELECT DISTINCT subject_id, client FROM audit_entry WHERE subject_id = ANY($1) AND action = 'disclosure'`, func(r *Reached) { r.Clients = append(r.Clients, privacy.ClientID(name)) }},
-		{reachedByRuns, func(r *Reached) { r.Clients = append(r.Clients, privacy.ClientID(name)) }},
-		{`SELECT DISTINCT subject_id, purpose FROM consent_record WHERE subject_id = ANY($1)`, func(r *Reached) { r.Purposes = append(r.Purposes, privacy.PurposeName(name)) }},
+		{`SELECT DISTINCT subject_id, client, decision_hash FROM audit_entry WHERE subject_id = ANY($1) AND action = 'disclosure' AND decision_hash IS NOT NULL`, answered},
+		{reachedByRuns, answered},
+		{`SELECT DISTINCT subject_id, purpose, NULL::bytea FROM consent_record WHERE subject_id = ANY($1)`, func(r *Reached) { r.Purposes = append(r.Purposes, privacy.PurposeName(name)) }},
 	} {
 		rows, err := s.pool.Query(ctx, part.sql, subjectArray(subjects))
 		if err != nil {
 			return nil, wrap(err, "find out where data went")
 		}
-		if _, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &name}, func() error { part.take(found[id]); return nil }); err != nil {
+		if _, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &name, &hash}, func() error { part.take(found[id]); return nil }); err != nil {
 			return nil, wrap(err, "find out where data went")
 		}
 	}
 	return found, nil
+}
+
+// Outcomes reads what came of decisions, as JSON.
+func (s *Store) Outcomes(ctx context.Context, decisions []audit.Hash) (map[audit.Hash][]byte, error) {
+	if len(decisions) == 0 {
+		return nil, nil
+	}
+	rows, err := s.pool.Query(ctx, `SELECT hash, outcome FROM decision WHERE hash = ANY($1)`, column(decisions, func(h *audit.Hash) []byte { return h[:] }))
+	if err != nil {
+		return nil, wrap(err, "read decisions")
+	}
+	outcomes := make(map[audit.Hash][]byte, len(decisions))
+	var hash, outcome []byte
+	_, err = pgx.ForEachRow(rows, []any{&hash, &outcome}, func() error { outcomes[audit.Hash(hash)] = bytes.Clone(outcome); return nil })
+	return outcomes, wrap(err, "read decisions")
 }
 
 const selectRecipients = `SELECT r.subject_id, r.processor_id, coalesce(p.name, ''), r.told_at, r.acknowledged_at, coalesce(r.acknowledged_by, ''), r.escalated_at

@@ -35,7 +35,7 @@ func TestReachedLeavesTheListsOfRunsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range who {
-		if clients := reached[id].Clients; len(clients) != 1 || clients[0] != "crm" {
+		if clients := reached[id].Answers; len(clients) != 1 || clients[0].Client != "crm" {
 			t.Errorf("%v: %v", id, clients)
 		}
 	}
