@@ -20,8 +20,8 @@ var ErrRestoreCheck = privacy.NewError(privacy.KindUnavailable, "restore_check_n
 type Restored struct {
 	Subjects    int `json:"subjects"`     // looked at
 	Repeated    int `json:"repeated"`     // erasures that the keyring knew of and the database did not
-	KeysGone    int `json:"keys_gone"`    // subjects whose key is gone without a tombstone; their rows are deleted
-	Punctured   int `json:"punctured"`    // erased subjects whose key was back, and is gone again
+	KeysGone    int `json:"keys_gone"`    // subjects who were re-keyed since the backup: what it has of them opens no more and is deleted; they stay
+	Punctured   int `json:"punctured"`    // keys that were back, of erased subjects and of re-keyed ones, and are gone again
 	Suppressed  int `json:"suppressed"`   // identifiers that are marked again
 	BuriedAgain int `json:"buried_again"` // records of tombstones that the keyring had lost
 }
@@ -155,8 +155,8 @@ func (s *Service) markAgain(ctx context.Context, erasures []store.Erasure) error
 	})
 }
 
-// checkKeys looks for every subject's key: one that is gone takes the subject's rows with it, and one that is there although the
-// subject is erased goes again.
+// checkKeys looks for every subject's key: one that is gone takes what is sealed under it with it, and one that is there although the
+// subject is erased, or has another by now, goes again.
 func (s *Service) checkKeys(ctx context.Context, done *Restored) error {
 	for in, err := range s.store.SubjectRanges(ctx) {
 		if err != nil {
@@ -167,7 +167,6 @@ func (s *Service) checkKeys(ctx context.Context, done *Restored) error {
 			return err
 		}
 		done.Subjects += len(rows)
-		var gone []store.Erasure
 		var back []privacy.KeySlot
 		for _, row := range rows {
 			_, err := s.keyring.Subject(ctx, row.ID, row.Slot)
@@ -175,12 +174,22 @@ func (s *Service) checkKeys(ctx context.Context, done *Restored) error {
 			case err == nil && row.Erased:
 				back = append(back, row.Slot)
 			case errors.Is(err, keyring.ErrPunctured) && !row.Erased:
-				e, err := s.unrecorded(row)
-				if err != nil {
+				if err := s.startOver(ctx, row); err != nil {
 					return err
 				}
-				gone = append(gone, e)
+				done.KeysGone++
 			case err != nil && !errors.Is(err, keyring.ErrPunctured):
+				return err
+			}
+		}
+		spent, err := s.store.SpentSlotsIn(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, one := range spent {
+			if _, err := s.keyring.Subject(ctx, one.Subject, one.Slot); err == nil {
+				back = append(back, one.Slot)
+			} else if !errors.Is(err, keyring.ErrPunctured) {
 				return err
 			}
 		}
@@ -190,31 +199,46 @@ func (s *Service) checkKeys(ctx context.Context, done *Restored) error {
 			}
 			done.Punctured += len(back)
 		}
-		if len(gone) > 0 {
-			if err := s.eraseUnrecorded(ctx, gone); err != nil {
-				return err
-			}
-			done.KeysGone += len(gone)
-		}
 	}
 	return nil
 }
 
-// unrecorded is the erasure of a subject whose key is gone and of whom no tombstone tells.
-func (s *Service) unrecorded(row store.Subject) (e store.Erasure, err error) {
-	e = store.Erasure{Subject: row.ID, Step: store.ErasureMarked, Slot: row.Slot, MarkedAt: s.instant(), Entries: []string{}}
-	if e.Tombstone, err = s.newID(); err != nil {
-		return e, err
+// startOver gives a subject another key, and empties them of all that was sealed under the one before. Nobody has erased them: an erasure is buried
+// before the key goes. They were re-keyed since the backup, because part of them was erased there, and what the backup has of them opens no
+// more. They keep what is not sealed: their consents and objections, and that their identifiers find them.
+func (s *Service) startOver(ctx context.Context, row store.Subject) error {
+	slots := newSlots{service: s, want: 1}
+	slot, fresh, err := slots.next(ctx, row.ID)
+	if err != nil {
+		return err
 	}
-	e.Request, err = s.newID()
-	return e, err
-}
-
-func (s *Service) eraseUnrecorded(ctx context.Context, gone []store.Erasure) error {
-	for _, step := range []func(context.Context, []store.Erasure) error{s.markAgain, s.Bury, s.Puncture, s.DeleteErased} {
-		if err := step(ctx, gone); err != nil {
+	restore, err := s.newID()
+	if err != nil {
+		return err
+	}
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		now, err := tx.LockSubject(ctx, row.ID)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		empty := state{}
+		now.Slot, now.Version = slot, now.Version+1
+		if now.State, err = empty.seal(fresh, s.catalogue.StateAttributes(), now.Version); err != nil {
+			return err
+		}
+		at := s.instant()
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSubjectRekey, Client: systemClient, Subject: row.ID, Object: "restore/" + privacy.SubjectID(restore).String()}})
+		if err != nil {
+			return err
+		}
+		change, err := s.subjectChanged(at, row.ID)
+		if err != nil {
+			return err
+		}
+		w := &store.Writes{}
+		w.StartOver(&now, at)
+		w.AppendAudit(batch)
+		w.AppendChange(change)
+		return tx.Send(ctx, w)
+	})
 }

@@ -25,7 +25,8 @@ type doomedProcess struct {
 	Point                               string
 	Confirmed                           privacy.RightsRequestID // a request that the processors confirm, rather than one that is lodged
 	Processors                          []privacy.ProcessorID
-	Retain                              bool // it deletes what has been kept for long enough, rather than anybody
+	Only                                *rights.Part // what alone is erased
+	Retain                              bool         // it deletes what has been kept for long enough, rather than anybody
 }
 
 const doomedEnv = "CONSENTRY_TEST_DOOMED"
@@ -75,6 +76,49 @@ func TestErasureSurvivesAKillAtEveryStep(t *testing.T) {
 			var left int
 			if err := db.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM attribute_value) + (SELECT count(*) FROM subject_identifier) + (SELECT count(*) FROM identifier)`).Scan(&left); err != nil || left != 0 {
 				t.Errorf("%d rows are left: %v", left, err)
+			}
+		})
+	}
+}
+
+// A process that erases a part of somebody's data, backups included, is killed in between. Whoever starts next ends it: the part is gone, the key
+// that backups open under is gone, once, and what was not to be erased reads as before.
+func TestErasureOfAPartSurvivesAKill(t *testing.T) {
+	for _, point := range []string{"part_deleted", "part_rekeyed"} {
+		t.Run(point, func(t *testing.T) {
+			v := setup(t)
+			id := v.store("kill.a.part@example.com", object{"email": "kill.a.part@example.com", "given_name": "Ada", "country": "DE", "birth_date": "1990-12-10"})
+			v.consent(id, "marketing.email", "grant")
+			if err := v.node.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			subject, err := privacy.ParseSubjectID(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.doom(doomedProcess{Subject: subject, Point: point, Only: &rights.Part{Attributes: []privacy.AttributeName{"given_name"}, Backups: true}})
+			var request, state string
+			if err := v.connect().QueryRow(t.Context(), `SELECT request_id::text, state FROM rights_request`).Scan(&request, &state); err != nil || state != "in_progress" {
+				t.Fatalf("killed at %s: %s, %v", point, state, err)
+			}
+			if n := v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NOT NULL`); n != map[string]int{"part_deleted": 0, "part_rekeyed": 1}[point] {
+				t.Errorf("killed at %s: %d keys are gone", point, n)
+			}
+			next := &vault{t: t, database: v.database, keys: v.keys, issuer: v.issuer, logs: v.logs, client: v.client}
+			next.node, next.url = next.start()
+			if r := next.closed(request); r.State != "completed" {
+				t.Errorf("the request: %+v", r)
+			}
+			if d := next.disclose("marketing.email", []string{"email", "given_name"}, id).Disclosures[0]; d.Attributes["email"] != "kill.a.part@example.com" || d.Withheld["given_name"] != "no_value" {
+				t.Errorf("after the kill: %+v", d)
+			}
+			if v.number(`SELECT count(*) FROM spent_slot`) != 1 || v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NULL`) != 0 {
+				t.Error("the key was not changed once")
+			}
+			for action, want := range map[string]int{"erasure.fields": 1, "subject.rekey": 1, "request.complete": 1} {
+				if n := v.number(`SELECT count(*) FROM audit_entry WHERE action = $1 AND object = 'request/' || $2`, action, request); n != want {
+					t.Errorf("%d entries %s", n, action)
+				}
 			}
 		})
 	}
@@ -143,7 +187,7 @@ func TestDoomedProcess(t *testing.T) {
 		<-t.Context().Done() // until it is killed
 	}
 	caller := custody.Caller{Caller: privacy.Caller{Client: "portal", Roles: []privacy.Role{privacy.RoleSubject}, Subject: order.Subject}}
-	if _, err := n.Rights.Lodge(t.Context(), caller, rights.Asked{Type: privacy.RequestErasure, Subject: order.Subject, Lodged: privacy.LodgedBySubject}, custody.Once{}); err != nil {
+	if _, err := n.Rights.Lodge(t.Context(), caller, rights.Asked{Type: privacy.RequestErasure, Subject: order.Subject, Lodged: privacy.LodgedBySubject, Details: rights.Details{Only: order.Only}}, custody.Once{}); err != nil {
 		t.Fatal(err)
 	}
 	<-t.Context().Done() // until it is killed

@@ -77,3 +77,47 @@ func TestRestoreCheckBesideAnOpenErasure(t *testing.T) {
 		t.Errorf("the first: %+v", r)
 	}
 }
+
+// Part of somebody's data was erased, backups included, after a backup that is restored. They are not erased: what the backup has of them opens no more
+// and goes, while what they have decided stays, and they can be stored again.
+func TestRestoreCheckOfWhoWasRekeyed(t *testing.T) {
+	v := setup(t)
+	give := func(on *vault, status int) (id string) {
+		var stored struct{ ID string }
+		on.post("/v1/subjects", on.steward(), object{"identifiers": []object{{"type": "email", "value": "older@example.com"}}, "source": "shop",
+			"attributes": object{"email": "older@example.com", "given_name": "Ada", "country": "DE", "birth_date": "1990-12-10"}}, status).into(t, &stored)
+		return stored.ID
+	}
+	id := give(v, http.StatusCreated)
+	v.consent(id, "marketing.email", "grant")
+	dump := v.dump()
+	var r rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}, http.StatusCreated).into(t, &r)
+	v.closed(r.ID)
+
+	restored := &vault{t: t, database: restore(t, dump), keys: v.keys, issuer: v.issuer, logs: v.logs, client: v.client}
+	if report := restored.checkRestored(); report.KeysGone != 1 || report.Repeated != 0 || report.Suppressed != 0 {
+		t.Errorf("the check: %+v", report)
+	}
+	if again := restored.checkRestored(); again.KeysGone != 0 {
+		t.Errorf("a second check: %+v", again)
+	}
+	if n := restored.number(`SELECT count(*) FROM attribute_value`); n != 0 {
+		t.Errorf("%d values are left", n)
+	}
+	restored.node, restored.url = restored.start()
+	if d := restored.disclose("marketing.email", []string{"email"}, id).Disclosures[0]; len(d.Attributes) > 0 || d.Withheld["email"] == "erased" {
+		t.Errorf("before they are stored again: %+v", d)
+	}
+	restored.get("/v1/me/profile", restored.self(id))
+	if again := give(restored, http.StatusOK); again != id {
+		t.Errorf("stored again as %s", again)
+	}
+	if d := restored.disclose("marketing.email", []string{"email"}, id).Disclosures[0]; d.Attributes["email"] != "older@example.com" {
+		t.Errorf("stored again: %+v", d)
+	}
+	restored.post("/v1/me/requests", restored.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &r)
+	if r = restored.closed(r.ID); !r.Certificate {
+		t.Errorf("erased: %+v", r)
+	}
+}

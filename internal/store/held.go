@@ -62,7 +62,7 @@ type HeldIdentifier struct {
 
 // HeldIdentifiers reads the identifiers of a subject, sealed.
 func (s *Store) HeldIdentifiers(ctx context.Context, id privacy.SubjectID) ([]HeldIdentifier, error) {
-	rows, err := s.pool.Query(ctx, `SELECT type, blind_index, sealed, verified, source, created_at FROM subject_identifier WHERE subject_id = $1 ORDER BY type, created_at, blind_index`, [16]byte(id))
+	rows, err := s.pool.Query(ctx, `SELECT type, blind_index, sealed, verified, source, created_at FROM subject_identifier WHERE subject_id = $1 AND sealed <> '' ORDER BY type, created_at, blind_index`, [16]byte(id))
 	if err != nil {
 		return nil, wrap(err, "read identifiers")
 	}

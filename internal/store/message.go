@@ -93,7 +93,7 @@ func (s *Store) Contact(ctx context.Context, id privacy.SubjectID, identifier, a
 		SELECT s.key_slot, f.identifier, f.number, f.version, f.sealed, f.verified
 		FROM subject s, LATERAL (
 			(SELECT true AS identifier, i.type::integer AS number, 1::bigint AS version, i.sealed, i.verified FROM subject_identifier i
-				WHERE i.subject_id = s.subject_id AND i.type = $2 ORDER BY i.verified DESC, i.created_at, i.blind_index LIMIT 1)
+				WHERE i.subject_id = s.subject_id AND i.type = $2 AND i.sealed <> '' ORDER BY i.verified DESC, i.created_at, i.blind_index LIMIT 1)
 			UNION ALL
 			(SELECT false, v.attribute_id, v.version, v.sealed, false FROM attribute_value v
 				WHERE v.subject_id = s.subject_id AND v.attribute_id = $3 AND v.sealed IS NOT NULL AND (v.expires_at IS NULL OR v.expires_at > $4))

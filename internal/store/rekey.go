@@ -38,7 +38,7 @@ const (
 func (t *Tx) SealedParts(ctx context.Context, id privacy.SubjectID) ([]SealedPart, error) {
 	rows, err := t.tx.Query(ctx, `
 		SELECT 'attribute_value', attribute_id, version, NULL::uuid, 0, NULL::bytea, sealed FROM attribute_value WHERE subject_id = $1 AND sealed IS NOT NULL
-		UNION ALL SELECT 'subject_identifier', type, 1, NULL, 0, blind_index, sealed FROM subject_identifier WHERE subject_id = $1
+		UNION ALL SELECT 'subject_identifier', type, 1, NULL, 0, blind_index, sealed FROM subject_identifier WHERE subject_id = $1 AND sealed <> ''
 		UNION ALL SELECT 'consent_evidence', 0, seq, NULL, 0, NULL, sealed FROM consent_evidence WHERE subject_id = $1
 		UNION ALL SELECT 'subject_signal', 0, seq, NULL, 0, NULL, sealed FROM subject_signal WHERE subject_id = $1 AND sealed <> ''
 		UNION ALL SELECT 'rights_detail', 0, 1, request_id, number, NULL, sealed FROM rights_detail WHERE subject_id = $1
@@ -125,10 +125,22 @@ func (s *Store) SpentSlots(ctx context.Context, subjects []privacy.SubjectID) ([
 	if err != nil {
 		return nil, wrap(err, "read spent key slots")
 	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (one SpentSlot, err error) {
-		return one, row.Scan((*[16]byte)(&one.Subject), (*[16]byte)(&one.Request), &one.Slot)
-	})
+	list, err := pgx.CollectRows(rows, scanSpentSlot)
 	return list, wrap(err, "read spent key slots")
+}
+
+// SpentSlotsIn lists all spent slots of a range of subjects.
+func (s *Store) SpentSlotsIn(ctx context.Context, in SubjectRange) ([]SpentSlot, error) {
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id, key_slot FROM spent_slot WHERE `+inRange, [16]byte(in.After), [16]byte(in.To))
+	if err != nil {
+		return nil, wrap(err, "read spent key slots")
+	}
+	list, err := pgx.CollectRows(rows, scanSpentSlot)
+	return list, wrap(err, "read spent key slots")
+}
+
+func scanSpentSlot(row pgx.CollectableRow) (one SpentSlot, err error) {
+	return one, row.Scan((*[16]byte)(&one.Subject), (*[16]byte)(&one.Request), &one.Slot)
 }
 
 // NoteSpentPunctured notes that the key of a spent slot is gone.

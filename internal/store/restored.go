@@ -48,6 +48,19 @@ func (w *Writes) RestoreRequest(e *Erasure, at time.Time) {
 	w.queue(`UPDATE erasure SET step = 'buried', hashes = '' WHERE subject_id = $1 AND request_id = $2 AND step = 'marked' AND $3`, [16]byte(e.Subject), [16]byte(e.Request), e.Step == ErasureBuried)
 }
 
+// StartOver writes a locked subject anew, under a key of which nothing is sealed but their state, and deletes what was sealed under the one before. Their
+// identifiers go on finding them; what they are is not known.
+func (w *Writes) StartOver(subject *Subject, at time.Time) {
+	id := [16]byte(subject.ID)
+	for _, table := range []string{"attribute_value", "consent_evidence", "rights_detail", "message", "confirmation", "export"} {
+		w.queue(`DELETE FROM `+table+` WHERE subject_id = $1`, id)
+	}
+	w.queue(`UPDATE subject_identifier SET sealed = '' WHERE subject_id = $1`, id)
+	w.queue(`UPDATE subject_signal SET sealed = '' WHERE subject_id = $1`, id)
+	w.queue(`UPDATE subject SET key_slot = $2, version = $3, state = $4, facets = NULL, facets_version = facets_version + 1, updated_at = $5 WHERE subject_id = $1`,
+		id, int64(subject.Slot), int64(subject.Version), subject.State, at)
+}
+
 // UnfinishedErasures lists erasures that no certificate has ended, the oldest first.
 func (s *Store) UnfinishedErasures(ctx context.Context, limit int) ([]Erasure, error) {
 	rows, err := s.pool.Query(ctx, `SELECT `+erasureColumns+` FROM erasure WHERE step <> 'certified' ORDER BY marked_at LIMIT $1`, limit)
