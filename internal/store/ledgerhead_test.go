@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -82,5 +84,31 @@ func TestLedgersAreToldTogetherAsOneByOne(t *testing.T) {
 		if got := (told{h.Subject.ID, len(h.States), h.Seq, h.Known, h.Busy, h.Hash != nil, h.Revision != ""}); got != want {
 			t.Errorf("of question %d is told %+v, want %+v", i, got, want)
 		}
+	}
+}
+
+// Whoever shows the same idempotency key as somebody who is writing is not waited for either.
+func TestLedgersDoNotWaitForAKey(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	db.exec(`INSERT INTO revision VALUES (repeat('a', 64), '', 'test', now())`)
+	db.exec(`INSERT INTO publication VALUES (1, repeat('a', 64), 'test', now())`)
+	one, two := db.subject(), db.subject()
+	key := &store.IdempotencyKey{Client: "shop", Key: "k-1", Fingerprint: [32]byte{1}}
+	err := db.WriteLedgers(t.Context(), []store.LedgerQuestion{{Subject: one, Purpose: "marketing.email", Key: key}}, func(held []store.LedgerHead, _ *store.Writes) error {
+		if held[0].Busy {
+			t.Error("who comes first does not get the key")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return db.WriteLedgers(ctx, []store.LedgerQuestion{{Subject: two, Purpose: "marketing.email", Key: key}}, func(heads []store.LedgerHead, _ *store.Writes) error {
+			if !heads[0].Busy {
+				t.Error("the same key was given twice")
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Errorf("somebody waited: %v", err)
 	}
 }
