@@ -95,11 +95,11 @@ func (s *Service) PutSegment(ctx context.Context, caller Caller, id SegmentID, s
 		return nil, privacy.Internal(err, "write a predicate")
 	}
 	if id == (SegmentID{}) {
-		fresh, err := s.newID()
-		if err != nil {
+		if id, err = s.newID(); err != nil {
 			return nil, err
 		}
-		id = fresh
+	} else if err := s.mayChangeSegment(ctx, caller, id); err != nil {
+		return nil, err
 	}
 	row := store.Segment{ID: id, Version: seen + 1, Name: draft.Name, Description: draft.Description, Predicate: text, By: caller.Client}
 	var view SegmentView
@@ -116,6 +116,17 @@ func (s *Service) PutSegment(ctx context.Context, caller Caller, id SegmentID, s
 		return tx.AppendAudit(ctx, batch)
 	})
 	return &view, err
+}
+
+var errSegmentOfAnother = privacy.Forbidden("segment_of_another", "another application made the segment: it, or an officer, may change it; store one of your own")
+
+// mayChangeSegment lets the application change a segment that made it, whose campaigns are about it, and officers.
+func (s *Service) mayChangeSegment(ctx context.Context, caller Caller, id SegmentID) error {
+	first, err := s.store.Segment(ctx, id, 1)
+	if err == nil && first.By != caller.Client && !slices.Contains(caller.Roles, privacy.RoleOfficer) {
+		err = errSegmentOfAnother
+	}
+	return err
 }
 
 func segmentObject(row *store.Segment) string {

@@ -161,3 +161,46 @@ func TestSegmentsMakeOldFacetsAnew(t *testing.T) {
 		t.Errorf("%d have facets", n)
 	}
 }
+
+// Somebody of whom something is damaged is counted nowhere, and everybody else as before: in an index that is built, and in one that follows. When it
+// is mended they are back after an hour.
+func TestSegmentsGoOnWithoutTheDamaged(t *testing.T) {
+	v := setup(t)
+	state, facets, later := v.member(1, fields{"city": "Köln"}), v.member(2, fields{"city": "Köln"}), v.member(3, fields{"city": "Köln"})
+	v.member(4, fields{"city": "Köln"})
+	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + state.String() + `'`)
+	v.exec(`UPDATE subject SET facets = set_byte(facets, 20, get_byte(facets, 20) # 1) WHERE subject_id = '` + facets.String() + `'`)
+	v.follow()
+	v.exactly(`{"facet":"city","eq":"Köln"}`, 2)
+	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + later.String() + `'`)
+	v.exec(`INSERT INTO change (subject_id, change_id, kind, purpose, detail, at)
+		SELECT subject_id, gen_random_uuid(), kind, purpose, detail, at FROM change WHERE subject_id = '` + later.String() + `' LIMIT 1`)
+	v.exactly(`{"facet":"city","eq":"Köln"}`, 1)
+	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + later.String() + `'`)
+	v.exactly(`{"facet":"city","eq":"Köln"}`, 1)
+	v.clock.advance(time.Hour + time.Second)
+	v.exactly(`{"facet":"city","eq":"Köln"}`, 2)
+}
+
+// What was told counts for as long as the window in force reaches back: a policy with another window renews no budget.
+func TestLaw6AnotherWindowRenewsNothing(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	v.townsfolk("Köln", 60)
+	if _, err := v.howMany(v.segment(`{"facet":"city","eq":"Köln"}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, days := range []int{31, 45, 60, 90} {
+		v.publish(func(data map[string]any) {
+			client := data["clients"].(map[string]any)["crm-mailer"].(map[string]any)
+			client["segments"] = map[string]any{"epsilon": 0.5, "budget": 30, "window_days": days, "minimum": 50}
+		})
+		budget, err := v.Budget(t.Context(), consumer, segmenting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if begun := budget.RenewsAt.Add(-time.Duration(days) * 24 * time.Hour); begun.Before(v.clock.read().Add(-time.Hour)) && budget.Remaining != 29.5 {
+			t.Errorf("with windows of %d days %v is left", days, budget.Remaining)
+		}
+	}
+}

@@ -248,6 +248,16 @@ func TestBadInputSegments(t *testing.T) {
 			t.Errorf("update %d: %d %s", want, a.status, a.body)
 		}
 	}
+	// A segment of another application: its campaigns are about it.
+	if a := v.call(http.MethodPut, v.url+path, v.token("analyst", privacy.RoleConsumer), strings.Replace(body, `"version":1`, `"version":2`, 1)); a.code() != "segment_of_another" {
+		t.Errorf("another application changes a segment: %d %s", a.status, a.body)
+	}
+	if a := v.call(http.MethodPut, v.url+path, v.token("desk", privacy.RoleOfficer), strings.Replace(body, `"version":1`, `"version":2`, 1)); a.status != http.StatusOK {
+		t.Errorf("an officer changes a segment: %d %s", a.status, a.body)
+	}
+	if a := v.call(http.MethodPut, v.url+path, v.consumer(), strings.Replace(body, `"version":1`, `"version":3`, 1)); a.status != http.StatusOK {
+		t.Errorf("who made it after an officer: %d %s", a.status, a.body)
+	}
 	// A facet that the purpose may not use: education, for service.
 	desk := v.token("service-desk", privacy.RoleConsumer)
 	education := v.segment(`{"facet":"education","exists":true}`)
