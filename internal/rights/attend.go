@@ -35,26 +35,55 @@ func (s *Service) Attend(ctx context.Context) error {
 // ago gives the time that lies a span of days before another.
 func ago(span privacy.Span, at time.Time) time.Time { return at.AddDate(0, 0, -span.Count) }
 
-func (s *Service) expire(ctx context.Context, handling *policy.Handling, at time.Time) error {
-	late, err := s.store.Unidentified(ctx, ago(handling.VerifyWithin, at), attended)
-	if err != nil {
-		return err
-	}
-	for _, id := range late {
-		_, err := s.change(ctx, custody.System(), id, audit.ActionRequestExpire, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
-			if r.State != privacy.RequestVerifying || r.Identified != privacy.NotIdentified {
-				return errMovedOn
-			}
-			r.State, r.ClosedAt = privacy.RequestExpired, at
-			w := &store.Writes{}
-			w.ForgetAsked(r.Subject, r.ID)
-			return tx.Send(ctx, w)
-		})
-		if unlessMovedOn(err) != nil {
-			return err
+// expire closes requests of which nobody has shown in time that the subject asks. With one proof of two they wait until they are due, of which
+// officers are reminded, and as long again as the others.
+func (s *Service) expire(ctx context.Context, handling *policy.Handling, at time.Time) (failed error) {
+	until := ago(handling.VerifyWithin, at)
+	for after := (privacy.RightsRequestID{}); ; {
+		late, err := s.store.Unidentified(ctx, until, after, attended)
+		if err != nil || len(late) == 0 {
+			return errors.Join(failed, err)
+		}
+		after = late[len(late)-1]
+		err = each(late, func(id privacy.RightsRequestID) error { return s.expireOne(ctx, id, until) })
+		if failed = errors.Join(failed, err); privacy.KindOf(err) == privacy.KindUnavailable && err != nil {
+			return failed
 		}
 	}
-	return nil
+}
+
+func (s *Service) expireOne(ctx context.Context, id privacy.RightsRequestID, until time.Time) error {
+	_, err := s.change(ctx, custody.System(), id, audit.ActionRequestExpire, func(tx *store.Tx, r *store.RightsRequest, at time.Time) error {
+		waits := r.ReceivedAt
+		if r.Identified != privacy.NotIdentified {
+			waits = r.DueAt
+		}
+		if r.State != privacy.RequestVerifying || waits.After(until) {
+			return errMovedOn
+		}
+		r.State, r.ClosedAt = privacy.RequestExpired, at
+		return forget(ctx, tx, r)
+	})
+	return unlessMovedOn(err)
+}
+
+// forget deletes what a request says of which nobody has shown that the subject said it.
+func forget(ctx context.Context, tx *store.Tx, r *store.RightsRequest) error {
+	w := &store.Writes{}
+	w.ForgetAsked(r.Subject, r.ID)
+	return tx.Send(ctx, w)
+}
+
+// each does something for each of many. Where it fails it goes on with the others, unless nothing can be had at all.
+func each[T any](many []T, do func(one T) error) (failed error) {
+	for _, one := range many {
+		err := do(one)
+		if err != nil && privacy.KindOf(err) == privacy.KindUnavailable {
+			return err
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 // remind tells officers once for each of the times before a deadline, the nearest first: who is late gets one reminder, not all of them.
@@ -65,10 +94,8 @@ func (s *Service) remind(ctx context.Context, handling *policy.Handling, at time
 		if err != nil {
 			return err
 		}
-		for _, id := range soon {
-			if err := s.remindOf(ctx, id, before); err != nil {
-				return err
-			}
+		if err := each(soon, func(id privacy.RightsRequestID) error { return s.remindOf(ctx, id, before) }); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -240,39 +238,44 @@ func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
 	})
 }
 
-// resumeAtMost bounds what is looked for at a time.
-const resumeAtMost = 10_000
+// resumeAtMost bounds what is looked for at a time, and what one job is about.
+const resumeAtMost = carryAtMost
 
 // Resume enqueues what is under way, for which there may be no job: in a restored database, and of requests that an older version left to
 // an officer. It is run at start and now and then; a job that comes on top of another does no harm.
 func (s *Service) Resume(ctx context.Context) error {
-	erasures, err := s.store.UnfinishedErasures(ctx, resumeAtMost)
+	var subject privacy.SubjectID
+	err := s.enqueueAll(ctx, func() (refs []store.RightsRequestRef, err error) {
+		if refs, err = s.store.UnfinishedErasures(ctx, subject, resumeAtMost); len(refs) > 0 {
+			subject = refs[len(refs)-1].Subject
+		}
+		return refs, err
+	})
 	if err != nil {
 		return err
 	}
-	requests, err := s.store.Unfinished(ctx, carriedOut, resumeAtMost)
-	if err != nil {
-		return err
-	}
-	refs, named := make([]Ref, 0, len(erasures)+len(requests)), make(map[Ref]bool)
-	add := func(ref Ref) {
-		if !named[ref] {
-			named[ref] = true
-			refs = append(refs, ref)
+	var request privacy.RightsRequestID
+	return s.enqueueAll(ctx, func() (refs []store.RightsRequestRef, err error) {
+		if refs, err = s.store.Unfinished(ctx, carriedOut, request, resumeAtMost); len(refs) > 0 {
+			request = refs[len(refs)-1].ID
+		}
+		return refs, err
+	})
+}
+
+// enqueueAll enqueues a job for each page of requests, until there is none: those that wait for somebody must not hide what comes after them.
+func (s *Service) enqueueAll(ctx context.Context, page func() ([]store.RightsRequestRef, error)) error {
+	for {
+		found, err := page()
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		refs := make([]Ref, len(found))
+		for i := range found {
+			refs[i] = Ref(found[i])
+		}
+		if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, CarryArgs{Requests: refs}) }); err != nil {
+			return err
 		}
 	}
-	for _, e := range erasures {
-		add(Ref{e.Subject, e.Request})
-	}
-	for _, r := range requests {
-		add(Ref(r))
-	}
-	var jobs []river.JobArgs
-	for chunk := range slices.Chunk(refs, carryAtMost) {
-		jobs = append(jobs, CarryArgs{Requests: chunk})
-	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.Enqueue(ctx, jobs...) })
 }

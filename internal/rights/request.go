@@ -180,7 +180,11 @@ func (s *Service) Reject(ctx context.Context, caller custody.Caller, id privacy.
 				return cmp.Or(err, error(errBegun))
 			}
 		}
+		verifying := r.State == privacy.RequestVerifying
 		r.State, r.Ground, r.ClosedAt = privacy.RequestRejected, ground, at
+		if verifying {
+			return forget(ctx, tx, r)
+		}
 		return nil
 	})
 }

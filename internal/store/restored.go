@@ -61,12 +61,14 @@ func (w *Writes) StartOver(subject *Subject, at time.Time) {
 		id, int64(subject.Slot), int64(subject.Version), subject.State, at)
 }
 
-// UnfinishedErasures lists erasures that no certificate has ended, the oldest first.
-func (s *Store) UnfinishedErasures(ctx context.Context, limit int) ([]Erasure, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+erasureColumns+` FROM erasure WHERE step <> 'certified' ORDER BY marked_at LIMIT $1`, limit)
+// UnfinishedErasures lists erasures that no certificate has ended and that wait for nobody, after a subject.
+func (s *Store) UnfinishedErasures(ctx context.Context, after privacy.SubjectID, limit int) ([]RightsRequestRef, error) {
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id FROM erasure e WHERE step <> 'certified' AND subject_id > $1
+		AND NOT (step = 'told' AND EXISTS (SELECT FROM rights_recipient p WHERE p.subject_id = e.subject_id AND p.request_id = e.request_id AND p.acknowledged_at IS NULL))
+		ORDER BY subject_id LIMIT $2`, [16]byte(after), limit)
 	if err != nil {
 		return nil, wrap(err, "list erasures under way")
 	}
-	list, err := pgx.CollectRows(rows, scanErasure)
-	return list, wrap(err, "list erasures under way")
+	refs, err := pgx.CollectRows(rows, scanRightsRef)
+	return refs, wrap(err, "list erasures under way")
 }
