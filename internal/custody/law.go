@@ -27,6 +27,15 @@ func (s *Service) StrictestLaw(ctx context.Context, right privacy.RequestType) (
 	return s.lawUnder(revision, privacy.RegimeDefault, "", right)
 }
 
+// LawNamed gives the terms of a law, wherever its subject lives.
+func (s *Service) LawNamed(ctx context.Context, regime privacy.Regime, right privacy.RequestType) (Law, error) {
+	revision, err := s.revision(ctx)
+	if err != nil {
+		return Law{}, err
+	}
+	return s.lawUnder(revision, regime, "", right)
+}
+
 // LawOf gives the terms that hold for a subject, the strictest while their key cannot be had, or where something of them is damaged: a request
 // must not be turned away because the keyring is, or because it is about what nobody can read.
 func (s *Service) LawOf(ctx context.Context, id privacy.SubjectID, right privacy.RequestType) (Law, error) {

@@ -139,8 +139,12 @@ func (s *Service) Extend(ctx context.Context, caller custody.Caller, id privacy.
 	if err != nil {
 		return Request{}, err
 	}
+	began, err := s.began(ctx, &found, &law)
+	if err != nil {
+		return Request{}, err
+	}
 	return s.change(ctx, caller, id, audit.ActionRequestExtend, func(_ *store.Tx, r *store.RightsRequest, at time.Time) error {
-		d, tellBy, ok := extended(law, r.ReceivedAt, s.calendars)
+		d, tellBy, ok := extended(law, began, s.calendars)
 		switch {
 		case !ok:
 			return privacy.Conflict("no_extension", "the law that holds for the request allows no more time")
@@ -154,16 +158,31 @@ func (s *Service) Extend(ctx context.Context, caller custody.Caller, id privacy.
 	})
 }
 
-// lawAgain gives the law that a request's dates follow, as it is now.
+// lawAgain gives the law that a request's dates follow, as it is now. Who has moved since has not taken the request along.
 func (s *Service) lawAgain(ctx context.Context, r *store.RightsRequest) (custody.Law, error) {
-	if r.Identified == privacy.NotIdentified {
-		return s.vault.StrictestLaw(ctx, r.Type)
-	}
 	law, err := s.vault.LawOf(ctx, r.Subject, r.Type)
-	if privacy.KindOf(err) == privacy.KindNotFound && err != nil {
-		return s.vault.StrictestLaw(ctx, r.Type)
+	if err != nil && privacy.KindOf(err) == privacy.KindNotFound {
+		law, err = s.vault.StrictestLaw(ctx, r.Type)
+	}
+	if err == nil && law.Regime != r.Regime {
+		law, err = s.vault.LawNamed(ctx, r.Regime, r.Type)
 	}
 	return law, err
+}
+
+// began tells when the time of a request began: with its receipt, or with the first proof, which the audit log tells of.
+func (s *Service) began(ctx context.Context, r *store.RightsRequest, law *custody.Law) (time.Time, error) {
+	began := r.ReceivedAt
+	if law.Terms.Starts == "receipt" || r.Identified != privacy.IdentifiedByCode && r.Identified != privacy.IdentifiedByAgent {
+		return began, nil
+	}
+	entries, _, err := s.vault.Entries(ctx, store.AuditFilter{Object: custody.RequestObject(r.ID), Action: audit.ActionRequestIdentify, Limit: 10})
+	for i := range entries {
+		if i == 0 || entries[i].At.Before(began) {
+			began = entries[i].At
+		}
+	}
+	return began, err
 }
 
 // Reject refuses a request on a ground of the law that holds for it. One that has been carried out, if only in part, cannot be refused any more.
