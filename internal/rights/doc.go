@@ -4,15 +4,17 @@
 //
 // # The life of a request
 //
-//	received ─▶ verifying ─▶ in_progress ─▶ awaiting_processors ─▶ completed
-//	                │             │                  │
-//	                ▼             └────────▶ rejected (with the ground of the law that was invoked)
-//	             expired
+//	verifying ─▶ in_progress ─▶ awaiting_processors ─▶ completed
+//	    │ │          │
+//	    │ └──────────┴─▶ rejected (with the ground of the law that was invoked), unless it has begun to be carried out
+//	    ▼
+//	 expired
 //
 // A request that a subject makes with a token of their own is in_progress when it is answered. Any other has to be
 // identified first: by a single-use code that is sent to a verified address, or by an agent, another one than who brought
 // it, who has seen a proof. It takes two of these where the policy says so, and where an agent vouches for what came by the form, which they
-// may have filled in: the code and an agent, or two agents. If nobody does that in time it expires, and what it said is deleted. What was asked by an identifier is answered with the same words, and the same date,
+// may have filled in: the code and an agent, or two agents. If nobody does that in time it expires, and what it said is
+// deleted; with one proof of two it has until it is due, and as long again. What was asked by an identifier is answered with the same words, and the same date,
 // whether the vault knows the person or not: until they are identified, the strictest law's deadline stands, afterwards their
 // own law's. Of one kind there is one request a subject that is not carried out yet; who asks again joins it, and what they say is added to it. Withdrawals,
 // objections and restrictions are done at once, each of them: nobody's later decision is taken for an earlier one.
