@@ -14,6 +14,12 @@ test_personal_data_is_not_for_admins if {
 	operations - about_processors == {"audit-checkpoint", "audit-proof-consistency"}
 }
 
+# Where a processor is, and as which application it receives, says who is sent the values that are put right.
+test_admins_send_nobody_anywhere if {
+	not may("admin", "processors-create")
+	not may("admin", "processors-update")
+}
+
 # Finding out who is in the vault would tell a marketing application more than it may know.
 test_consumers_only_ask if {
 	operations := {operation | some operation, _ in data.operations; may("consumer", operation)}

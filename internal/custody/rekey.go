@@ -45,6 +45,9 @@ func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attri
 			if done, err = tx.TakeUp(ctx, r); err != nil || !done {
 				return err
 			}
+			if err := s.forgetSaid(ctx, tx, &row, attributes); err != nil {
+				return err
+			}
 			return s.eraseHeld(ctx, tx, row, r.ID, numbers)
 		})
 	})

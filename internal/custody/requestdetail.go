@@ -59,3 +59,58 @@ func (s *Service) OpenDetails(ctx context.Context, id privacy.SubjectID, request
 	}
 	return nil
 }
+
+// forgetSaid takes attributes out of what requests of a locked subject say in detail: a correction that was asked for holds the value as well, and
+// one that is still open would bring it back. What does not open is deleted.
+func (s *Service) forgetSaid(ctx context.Context, tx *store.Tx, subject *store.Subject, names []privacy.AttributeName) error {
+	said, err := tx.RightsDetailsOf(ctx, subject.ID)
+	if err != nil {
+		return err
+	}
+	w := &store.Writes{}
+	for _, d := range said {
+		rest, named, err := s.saidBut(ctx, subject, &d, names)
+		switch {
+		case isDamage(err):
+			rest, named = nil, true
+		case err != nil:
+			return err
+		}
+		if !named {
+			continue
+		}
+		d.Sealed = nil
+		if len(rest) > 0 {
+			if d.Sealed, err = s.SealDetail(ctx, subject, d.Request, rest); err != nil {
+				return err
+			}
+		}
+		w.PutRightsDetail(subject.ID, d)
+	}
+	return tx.Send(ctx, w)
+}
+
+// saidBut gives what a detail says without some attributes, and whether it named any of them.
+func (s *Service) saidBut(ctx context.Context, subject *store.Subject, d *store.RightsDetail, names []privacy.AttributeName) (rest map[string]json.RawMessage, named bool, err error) {
+	err = s.OpenDetail(ctx, subject, d.Request, d.Sealed, func(content []byte) error {
+		var attributes map[privacy.AttributeName]json.RawMessage
+		if json.Unmarshal(content, &rest) != nil || rest[saidAttributes] != nil && json.Unmarshal(rest[saidAttributes], &attributes) != nil {
+			return privacy.Internal(nil, "read a request")
+		}
+		for _, name := range names {
+			_, said := attributes[name]
+			named = named || said
+			delete(attributes, name)
+		}
+		if delete(rest, saidAttributes); len(attributes) > 0 {
+			if rest[saidAttributes], err = json.Marshal(attributes); err != nil {
+				return privacy.Internal(nil, "encode a request")
+			}
+		}
+		return nil
+	})
+	return rest, named, err
+}
+
+// saidAttributes is where a request to correct values has them.
+const saidAttributes = "attributes"

@@ -243,7 +243,35 @@ func (s *Store) RightsRequests(ctx context.Context, f RightsFilter) ([]RightsReq
 // AddRightsDetail adds what was asked in detail, sealed under the locked subject's key.
 func (w *Writes) AddRightsDetail(subject privacy.SubjectID, id privacy.RightsRequestID, sealed []byte, at time.Time) {
 	w.queue(`INSERT INTO rights_detail (subject_id, request_id, number, sealed, at)
-		VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM rights_detail WHERE subject_id = $1 AND request_id = $2), $3, $4)`, [16]byte(subject), [16]byte(id), sealed, at)
+		SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4 FROM rights_detail WHERE subject_id = $1 AND request_id = $2`, [16]byte(subject), [16]byte(id), sealed, at)
+}
+
+// RightsDetail is one thing that a request says in detail, sealed.
+type RightsDetail struct {
+	Request privacy.RightsRequestID
+	Number  int32
+	Sealed  []byte
+}
+
+// RightsDetailsOf reads what all requests of a locked subject say in detail.
+func (t *Tx) RightsDetailsOf(ctx context.Context, subject privacy.SubjectID) ([]RightsDetail, error) {
+	rows, err := t.tx.Query(ctx, `SELECT request_id, number, sealed FROM rights_detail WHERE subject_id = $1`, [16]byte(subject))
+	if err != nil {
+		return nil, wrap(err, "read the details of requests")
+	}
+	details, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d RightsDetail, err error) {
+		return d, row.Scan((*[16]byte)(&d.Request), &d.Number, &d.Sealed)
+	})
+	return details, wrap(err, "read the details of requests")
+}
+
+// PutRightsDetail has a request say something else in one place, and nothing there when it is sealed as nil.
+func (w *Writes) PutRightsDetail(subject privacy.SubjectID, d RightsDetail) {
+	if d.Sealed == nil {
+		w.queue(`DELETE FROM rights_detail WHERE subject_id = $1 AND request_id = $2 AND number = $3`, [16]byte(subject), [16]byte(d.Request), d.Number)
+		return
+	}
+	w.queue(`UPDATE rights_detail SET sealed = $4 WHERE subject_id = $1 AND request_id = $2 AND number = $3`, [16]byte(subject), [16]byte(d.Request), d.Number, d.Sealed)
 }
 
 // RightsDetails reads what was asked in detail, in order.
