@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,7 +24,8 @@ func (t *Tx) AppendAudit(ctx context.Context, batch audit.Batch) error {
 // and its record, so this is what keeps one from slipping past an order. The order counts first and reads then to
 // whom the subject was disclosed: either it finds the record, or the record's transaction was not over, and so this finds the order.
 func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) (overtaken map[privacy.SubjectID]bool, err error) {
-	ids, orders := decidedAsOf(batch.Entries)
+	decided := decidedAsOf(batch.Entries)
+	ids := slices.Collect(maps.Keys(decided))
 	err = again(func() error {
 		statements := &pgx.Batch{}
 		if len(ids) == 0 { // a pgx batch outside a transaction runs as one implicit transaction
@@ -35,8 +37,8 @@ func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) (overtaken m
 		statements.Queue(twoPhase)
 		queueAudit(statements, batch)
 		statements.Queue(`COMMIT`)
-		statements.Queue(selectOvertaken, ids, orders).Query(func(rows pgx.Rows) (err error) {
-			overtaken, err = collectSubjects(rows)
+		statements.Queue(selectOrders, subjectArray(ids)).Query(func(rows pgx.Rows) (err error) {
+			overtaken, err = collectOvertaken(rows, decided)
 			return err
 		})
 		return wrap(s.pool.SendBatch(ctx, statements).Close(), "commit audit entries")
@@ -44,16 +46,38 @@ func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) (overtaken m
 	return overtaken, err
 }
 
-const selectOvertaken = `SELECT s.subject_id FROM unnest($1::uuid[], $2::integer[]) AS e (id, orders) JOIN subject s ON s.subject_id = e.id WHERE s.orders <> e.orders`
+// selectOrders looks at an index of those alone about whom there ever was an order.
+const selectOrders = `SELECT subject_id, orders FROM subject WHERE subject_id = ANY($1) AND orders > 0`
 
-// decidedAsOf lists the subjects of disclosures, and as of which order about them each was decided.
-func decidedAsOf(entries []audit.Entry) (ids subjectArray, orders []int32) {
+// decidedAsOf tells as of which order about each of the subjects of disclosures it was decided, the earliest if it was several times.
+func decidedAsOf(entries []audit.Entry) map[privacy.SubjectID]int32 {
+	decided := make(map[privacy.SubjectID]int32)
 	for i := range entries {
-		if e := &entries[i]; e.Action == audit.ActionDisclosure && !e.Subject.IsZero() {
-			ids, orders = append(ids, e.Subject), append(orders, e.Orders)
+		e := &entries[i]
+		if e.Action != audit.ActionDisclosure || e.Subject.IsZero() {
+			continue
+		}
+		if earlier, again := decided[e.Subject]; !again || e.Orders < earlier {
+			decided[e.Subject] = e.Orders
 		}
 	}
-	return ids, orders
+	return decided
+}
+
+func collectOvertaken(rows pgx.Rows, decided map[privacy.SubjectID]int32) (map[privacy.SubjectID]bool, error) {
+	var overtaken map[privacy.SubjectID]bool
+	var id privacy.SubjectID
+	var orders int32
+	_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &orders}, func() error {
+		if orders != decided[id] {
+			if overtaken == nil {
+				overtaken = make(map[privacy.SubjectID]bool)
+			}
+			overtaken[id] = true
+		}
+		return nil
+	})
+	return overtaken, err
 }
 
 func queueAudit(statements *pgx.Batch, batch audit.Batch) {
