@@ -26,7 +26,7 @@ type ActivationLine struct {
 type activateInput struct {
 	ID   string `path:"id" format:"uuid"`
 	Body struct {
-		Purpose    string   `json:"purpose" maxLength:"64" example:"marketing.segment"`
+		Purpose    string   `json:"purpose" maxLength:"64" example:"marketing.email"`
 		Attributes []string `json:"attributes" minItems:"1" maxItems:"100" doc:"What is wanted of each member."`
 	}
 }
@@ -46,7 +46,7 @@ type withdrawnInput struct {
 
 type withdrawnOutput struct {
 	Body struct {
-		Subjects []string `json:"subjects" doc:"To whom it was sent, and of whom nothing may be released for its purpose any more."`
+		Subjects []string `json:"subjects" doc:"To whom it was sent, and who may not be told of for its purpose any more."`
 		Cursor   string   `json:"cursor,omitempty" doc:"Where to go on; absent at the end."`
 	}
 }

@@ -22,7 +22,7 @@ type Activation = store.Activation
 
 var (
 	errCohortTooSmall   = privacy.Invalid("cohort_too_small", "the segment has too few people who may be named for this purpose to be activated; widen it")
-	errActivationOver   = privacy.Conflict("activation_over", "an activation can be gone on with for a week; begin another")
+	errActivationOver   = privacy.Conflict("activation_over", "an activation can be gone on with for a week, and while its facets are made of the same attributes; begin another")
 	errActivationPolicy = privacy.Unavailable(nil, "policy_changing", "a policy was published meanwhile; resume after the last subject that came through")
 )
 
@@ -36,7 +36,7 @@ func (s *Service) Activate(ctx context.Context, caller Caller, id SegmentID, pur
 	if err != nil {
 		return nil, err
 	}
-	row, _, _, err := s.storedSegment(ctx, id, 0)
+	row, _, canonical, err := s.storedSegment(ctx, id, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) Activate(ctx context.Context, caller Caller, id SegmentID, pur
 		return nil, err
 	}
 	at := s.instant()
-	activation := &Activation{ID: name, Segment: id, Version: row.Version, Client: caller.Client, Purpose: purpose, Attributes: asked.names, At: at}
+	activation := &Activation{ID: name, Segment: id, Version: row.Version, Client: caller.Client, Purpose: purpose, Attributes: asked.names, Behind: s.attributesOf(canonical.Uses()), At: at}
 	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSegmentActivate, Client: caller.Client, RequestID: caller.Request, Purpose: purpose, Attributes: asked.names, Object: activationObject(name)}})
 	if err != nil {
 		return nil, err
@@ -95,35 +95,61 @@ func (s *Service) SendActivation(ctx context.Context, caller Caller, a *Activati
 		start++
 	}
 	for ids := range slices.Chunk(c.members[start:], activationStep) {
-		refs := make([]SubjectRef, len(ids))
-		for i, id := range ids {
-			refs[i].ID = id
-		}
-		disclosed, err := s.Disclose(ctx, caller, Request{Purpose: a.Purpose, Attributes: c.all(), Subjects: refs, Object: activationObject(a.ID)})
+		disclosures, err := s.discloseTo(ctx, caller, c, ids)
 		if err != nil {
 			return err
 		}
-		if disclosed.Revision != c.revision {
-			return errActivationPolicy
-		}
-		if err := send(c.told(disclosed.Disclosures)); err != nil {
+		if err := send(c.told(disclosures)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// discloseTo discloses members of a campaign. Those of whom something does not open are left out, and keep nobody else from being told of.
+func (s *Service) discloseTo(ctx context.Context, caller Caller, c *campaign, ids []privacy.SubjectID) ([]Disclosure, error) {
+	refs := make([]SubjectRef, len(ids))
+	for i, id := range ids {
+		refs[i].ID = id
+	}
+	disclosed, err := s.Disclose(ctx, caller, Request{Purpose: c.Purpose, Attributes: c.all(), Subjects: refs, Object: activationObject(c.ID)})
+	if isDamage(err) {
+		return oneByOne(ids, func(one []privacy.SubjectID) ([]Disclosure, error) { return s.discloseTo(ctx, caller, c, one) }, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if disclosed.Revision != c.revision {
+		return nil, errActivationPolicy
+	}
+	return disclosed.Disclosures, nil
+}
+
+// oneByOne does for each of several what went wrong for all of them, and gives alone for a single one.
+func oneByOne[T any](ids []privacy.SubjectID, do func([]privacy.SubjectID) ([]T, error), alone []T) (all []T, err error) {
+	if len(ids) == 1 {
+		return alone, nil
+	}
+	for i := range ids {
+		part, err := do(ids[i : i+1])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	return all, nil
+}
+
 // campaign is an activation, and whom it is for as of a moment.
 type campaign struct {
 	*Activation
-	behind   []privacy.AttributeName // the facets of the segment
 	members  []privacy.SubjectID
 	revision privacy.RevisionID // that lets them be named
 }
 
 // all lists what members are told of, in the list or by being on it.
 func (c *campaign) all() []privacy.AttributeName {
-	names := slices.Concat(c.Attributes, c.behind)
+	names := slices.Concat(c.Attributes, c.Behind)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -132,7 +158,7 @@ func (c *campaign) all() []privacy.AttributeName {
 func (c *campaign) told(disclosures []Disclosure) []Disclosure {
 	var told []Disclosure
 	for _, d := range disclosures {
-		if slices.ContainsFunc(d.Withheld, func(w Withheld) bool { return w.Reason != privacy.ReasonNoValue && slices.Contains(c.behind, w.Name) }) {
+		if slices.ContainsFunc(d.Withheld, func(w Withheld) bool { return w.Reason != privacy.ReasonNoValue && slices.Contains(c.Behind, w.Name) }) {
 			continue
 		}
 		d.Attributes = slices.DeleteFunc(d.Attributes, func(r Released) bool { return !slices.Contains(c.Attributes, r.Name) })
@@ -148,7 +174,10 @@ func compareSubjects(a, b privacy.SubjectID) int { return bytes.Compare(a[:], b[
 
 // campaign finds who is in the segment of an activation now and may be named. A list of too few is none.
 func (s *Service) campaign(ctx context.Context, caller Caller, a *Activation) (*campaign, error) {
-	canonical, behind, err := s.behind(ctx, a)
+	_, _, canonical, err := s.storedSegment(ctx, a.Segment, a.Version)
+	if err == nil && !slices.Equal(s.attributesOf(canonical.Uses()), a.Behind) {
+		err = errActivationOver
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -163,57 +192,55 @@ func (s *Service) campaign(ctx context.Context, caller Caller, a *Activation) (*
 	if err != nil {
 		return nil, err
 	}
-	members, err := ask(ctx, newGroupAsker(s, caller, view, a.Purpose, behind, a.Attributes), func(x *segment.Index, permission segment.Permission) ([]privacy.SubjectID, bool) {
+	members, err := ask(ctx, newGroupAsker(s, caller, view, a.Purpose, a.Behind, a.Attributes), func(x *segment.Index, permission segment.Permission) ([]privacy.SubjectID, bool) {
 		return x.Members(permission, canonical)
 	})
 	if err == nil && int64(len(members)) < account.setting.Minimum {
 		err = errCohortTooSmall
 	}
-	return &campaign{Activation: a, behind: behind, members: members, revision: view.revision}, err
-}
-
-// behind gives the predicate of an activation's segment and the attributes behind its facets.
-func (s *Service) behind(ctx context.Context, a *Activation) (canonical segment.Predicate, attributes []privacy.AttributeName, err error) {
-	_, _, canonical, err = s.storedSegment(ctx, a.Segment, a.Version)
-	if err != nil {
-		return canonical, nil, err
-	}
-	return canonical, s.attributesOf(canonical.Uses()), nil
+	return &campaign{Activation: a, members: members, revision: view.revision}, err
 }
 
 // WithdrawnSince lists, in order from after one on, those to whom a campaign was sent and who may not be told of for its purpose any more: who
-// is to be taken off what was sent, or has yet to be. more tells whether there may be others behind last. Nothing is opened.
+// is to be taken off what was sent, or has yet to be. more tells whether there may be others behind last. Nothing is opened, and neither the
+// segment nor its facets need be there any more.
 func (s *Service) WithdrawnSince(ctx context.Context, caller Caller, a *Activation, after privacy.SubjectID, limit int) (gone []privacy.SubjectID, last privacy.SubjectID, more bool, err error) {
-	_, behind, err := s.behind(ctx, a)
-	if err != nil {
-		return nil, after, false, err
-	}
-	c := campaign{Activation: a, behind: behind}
-	sent, err := s.store.ReleasedUnder(ctx, activationObject(a.ID), behind, a.Attributes, after, limit)
+	sent, err := s.store.ReleasedUnder(ctx, activationObject(a.ID), a.Behind, a.Attributes, after, limit)
 	if err != nil || len(sent) == 0 {
 		return nil, after, false, err
 	}
+	gone, err = s.withdrawn(ctx, caller, &campaign{Activation: a}, sent)
+	return gone, sent[len(sent)-1], len(sent) == limit, err
+}
+
+// withdrawn tells who of those to whom a campaign was sent may not be told of any more. Of whom that cannot be read may not.
+func (s *Service) withdrawn(ctx context.Context, caller Caller, c *campaign, sent []privacy.SubjectID) (gone []privacy.SubjectID, err error) {
 	asked, err := s.askedAttributes(c.all())
+	if privacy.KindOf(err) == privacy.KindInvalid { // the catalogue has one of them no more, so nothing permits it
+		return sent, nil
+	}
 	if err != nil {
-		return nil, after, false, err
+		return nil, err
 	}
 	now := s.instant()
-	revision, snapshots, err := s.store.ReadForDisclosure(ctx, a.Purpose, nil, sent, now)
+	revision, snapshots, err := s.store.ReadForDisclosure(ctx, c.Purpose, nil, sent, now)
 	if err != nil {
-		return nil, after, false, err
+		return nil, err
 	}
 	if err := s.LoadRevision(ctx, revision); err != nil {
-		return nil, after, false, err
+		return nil, err
 	}
-	release := &release{service: s, caller: caller, request: Request{Purpose: a.Purpose}, asked: asked, now: now}
+	release := &release{service: s, caller: caller, request: Request{Purpose: c.Purpose}, asked: asked, now: now}
 	part := releasePart{release: release, revision: revision, ids: sent}
-	if err := part.decideAll(ctx, snapshots); err != nil {
-		return nil, after, false, err
+	if err := part.decideAll(ctx, snapshots); isDamage(err) {
+		return oneByOne(sent, func(one []privacy.SubjectID) ([]privacy.SubjectID, error) { return s.withdrawn(ctx, caller, c, one) }, sent)
+	} else if err != nil {
+		return nil, err
 	}
 	for i := range part.cases {
-		if !s.nameable(&part.cases[i].outcome, behind, a.Attributes) {
+		if !s.nameable(&part.cases[i].outcome, c.Behind, c.Attributes) {
 			gone = append(gone, sent[i])
 		}
 	}
-	return gone, sent[len(sent)-1], len(sent) == limit, nil
+	return gone, nil
 }

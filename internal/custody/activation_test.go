@@ -125,3 +125,33 @@ func TestActivationEnds(t *testing.T) {
 		t.Errorf("after a week: %d, %v", len(got), err)
 	}
 }
+
+// One member of whom something does not open ends neither a campaign nor its suppression list.
+func TestActivationGoesOnWithoutTheDamaged(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	ids := v.subscribers("Hessen", 70)
+	a, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); err != nil || len(got) != 70 {
+		t.Fatalf("sent to %d, %v", len(got), err)
+	}
+	v.exec(`UPDATE attribute_value SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE subject_id = '` + ids[3].String() + `'`)
+	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); err != nil || len(got) != 69 || slices.Contains(got, ids[3]) {
+		t.Errorf("with damaged values of one: sent to %d, %v", len(got), err)
+	}
+	if gone := v.withdrawnSince(a); len(gone) != 0 {
+		t.Errorf("listed as withdrawn: %d", len(gone))
+	}
+	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + ids[5].String() + `'`)
+	v.decide(ids[9], privacy.ActionWithdraw)
+	if gone := v.withdrawnSince(a); len(gone) != 2 || !slices.Contains(gone, ids[5]) || !slices.Contains(gone, ids[9]) {
+		t.Errorf("with a damaged state of one: %d are listed", len(gone))
+	}
+	v.exec(`UPDATE activation SET behind = '{}'`) // as of a campaign from before that was kept
+	if gone := v.withdrawnSince(a); len(gone) != 2 {
+		t.Errorf("of an older campaign: %d are listed", len(gone))
+	}
+}

@@ -34,6 +34,7 @@ func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attri
 	}
 	err = s.withKeys(ctx, func() error {
 		return s.store.Write(ctx, func(tx *store.Tx) error {
+			done = false // the transaction may run again
 			row, err := tx.LockSubject(ctx, r.Subject)
 			if err != nil {
 				return err

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
@@ -64,14 +65,20 @@ func (s *Service) OpenDetails(ctx context.Context, id privacy.SubjectID, request
 // one that is still open would bring it back. What does not open is deleted.
 func (s *Service) forgetSaid(ctx context.Context, tx *store.Tx, subject *store.Subject, names []privacy.AttributeName) error {
 	said, err := tx.RightsDetailsOf(ctx, subject.ID)
-	if err != nil {
+	if err != nil || len(said) == 0 {
+		return err
+	}
+	if _, err := s.keyAtHand(ctx, subject.ID, subject.Slot); err != nil {
+		if isDamage(err) { // a page that may be put back
+			return nil
+		}
 		return err
 	}
 	w := &store.Writes{}
 	for _, d := range said {
 		rest, named, err := s.saidBut(ctx, subject, &d, names)
 		switch {
-		case isDamage(err):
+		case errors.Is(err, keyring.ErrNotAuthentic):
 			rest, named = nil, true
 		case err != nil:
 			return err

@@ -182,7 +182,7 @@ func TestSegmentsGoOnWithoutTheDamaged(t *testing.T) {
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 2)
 }
 
-// What was told counts for as long as the window in force reaches back: a policy with another window renews no budget.
+// What was told counts for as long as the window in force reaches back: a policy with a longer window renews no budget.
 func TestLaw6AnotherWindowRenewsNothing(t *testing.T) {
 	v := setup(t)
 	v.follow()

@@ -101,7 +101,7 @@ func (s *Service) Verify(ctx context.Context, caller custody.Caller, id privacy.
 		return Request{}, err
 	}
 	var said []Details
-	if r.Lodged != privacy.LodgedByForm { // which says nothing
+	if r.Lodged != privacy.LodgedByForm && !atOnce(r.Type) { // the form says nothing, and what is done at once joins nothing and waits for no key
 		said, err = s.said(ctx, &r)
 	}
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 // What people say of themselves they put right themselves ([custody.Service.OwnWord]). At anything else an officer has looked before:
 // by completing the request, which writes the values, or refusing it.
 
-// rectify writes the values that a request asks for, if the person may do so by themselves, and has those told that got the old ones. What must be
+// rectify writes the values that a request asks for, if the person may do so by themselves or an officer has done it and was interrupted, and has those told that got the old ones. What must be
 // kept is put right by nobody's own word alone: what stood there before would be gone.
 func (s *Service) rectify(ctx context.Context, r *store.RightsRequest) error {
 	fields, err := s.rightValues(ctx, r)
 	if gone(err) {
 		return s.pastAnswering(ctx, r)
 	}
-	if err != nil || len(fields) == 0 || !s.vault.OwnWord(fields) {
+	if err != nil || len(fields) == 0 || r.Effected < r.Joins && !s.vault.OwnWord(fields) {
 		return err
 	}
 	if err = s.putRight(ctx, custody.System(), r, fields); privacy.CodeOf(err) == errHeld.Code {
@@ -58,6 +58,9 @@ func (s *Service) putRight(ctx context.Context, caller custody.Caller, r *store.
 	_, err := s.change(ctx, caller, r.ID, audit.ActionRequestRectify, func(tx *store.Tx, now *store.RightsRequest, _ time.Time) error {
 		if now.State != privacy.RequestInProgress || now.Effected >= r.Joins {
 			return errMovedOn
+		}
+		if now.Joins != r.Joins { // the values were read before that
+			return errJoined
 		}
 		if caller.Client == custody.System().Client {
 			if holds, err := tx.StandingHolds(ctx, now.Subject); err != nil || len(holds) > 0 {

@@ -11,7 +11,7 @@ import (
 // Following is everything that was committed since a place in the change log: what is in the log after it, and
 // what is still on its way there.
 type Following struct {
-	Outbox   []Changed // not in the log yet
+	Outbox   []Changed // not known to be in the log
 	Log      []Changed // in order
 	More     bool      // the log goes on
 	Revision privacy.RevisionID

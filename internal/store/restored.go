@@ -52,7 +52,8 @@ func (w *Writes) RestoreRequest(e *Erasure, at time.Time) {
 // identifiers go on finding them; what they are is not known.
 func (w *Writes) StartOver(subject *Subject, at time.Time) {
 	id := [16]byte(subject.ID)
-	for _, table := range []string{"attribute_value", "consent_evidence", "rights_detail", "message", "confirmation", "export"} {
+	w.queue(`DELETE FROM attribute_value WHERE subject_id = $1 AND sealed IS NOT NULL`, id) // what was deleted before keeps older copies out
+	for _, table := range []string{"consent_evidence", "rights_detail", "message", "confirmation", "export"} {
 		w.queue(`DELETE FROM `+table+` WHERE subject_id = $1`, id)
 	}
 	w.queue(`UPDATE subject_identifier SET sealed = '' WHERE subject_id = $1`, id)

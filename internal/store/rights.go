@@ -265,8 +265,10 @@ func (t *Tx) RightsDetailsOf(ctx context.Context, subject privacy.SubjectID) ([]
 	return details, wrap(err, "read the details of requests")
 }
 
-// PutRightsDetail has a request say something else in one place, and nothing there when it is sealed as nil.
+// PutRightsDetail has a request say something else in one place, and nothing there when it is sealed as nil. Whoever is carrying it out has to
+// read it again.
 func (w *Writes) PutRightsDetail(subject privacy.SubjectID, d RightsDetail) {
+	w.queue(`UPDATE rights_request SET joins = joins + 1 WHERE subject_id = $1 AND request_id = $2 AND state = 'in_progress'`, [16]byte(subject), [16]byte(d.Request))
 	if d.Sealed == nil {
 		w.queue(`DELETE FROM rights_detail WHERE subject_id = $1 AND request_id = $2 AND number = $3`, [16]byte(subject), [16]byte(d.Request), d.Number)
 		return

@@ -94,20 +94,21 @@ type Activation struct {
 	Client     privacy.ClientID
 	Purpose    privacy.PurposeName
 	Attributes []privacy.AttributeName
+	Behind     []privacy.AttributeName // the facets of the segment
 	At         time.Time
 }
 
 // PutActivation keeps an activation.
 func (t *Tx) PutActivation(ctx context.Context, a Activation) error {
-	_, err := t.tx.Exec(ctx, `INSERT INTO activation (activation_id, segment_id, segment_version, client, purpose, attributes, started_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		a.ID, [16]byte(a.Segment), a.Version, a.Client, a.Purpose, a.Attributes, a.At)
+	_, err := t.tx.Exec(ctx, `INSERT INTO activation (activation_id, segment_id, segment_version, client, purpose, attributes, behind, started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		a.ID, [16]byte(a.Segment), a.Version, a.Client, a.Purpose, a.Attributes, a.Behind, a.At)
 	return wrap(err, "write an activation")
 }
 
 // Activation reads an activation. KindNotFound when there is none.
 func (s *Store) Activation(ctx context.Context, id [16]byte) (a Activation, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT activation_id, segment_id, segment_version, client, purpose, attributes, started_at FROM activation WHERE activation_id = $1`, id).
-		Scan(&a.ID, (*[16]byte)(&a.Segment), &a.Version, &a.Client, &a.Purpose, &a.Attributes, &a.At)
+	err = s.pool.QueryRow(ctx, `SELECT activation_id, segment_id, segment_version, client, purpose, attributes, behind, started_at FROM activation WHERE activation_id = $1`, id).
+		Scan(&a.ID, (*[16]byte)(&a.Segment), &a.Version, &a.Client, &a.Purpose, &a.Attributes, &a.Behind, &a.At)
 	if isNoRows(err) {
 		return a, privacy.NotFound("activation_not_found", "there is no such activation")
 	}
