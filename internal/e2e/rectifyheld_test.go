@@ -59,8 +59,8 @@ func TestErasedBeforeTheAnswer(t *testing.T) {
 	v.post("/v1/me/requests", v.self(id), object{"type": "rectification", "details": object{"text": "it is all wrong"}}, http.StatusCreated).into(t, &r)
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &erasure)
 	v.closed(erasure.ID)
-	if a := v.call(http.MethodPost, v.url+"/v1/requests/"+r.ID+"/complete", v.officer(), object{}); a.status != http.StatusNotFound {
-		t.Errorf("an officer completes it: %d %s", a.status, a.body)
+	if a := v.call(http.MethodPost, v.url+"/v1/requests/"+r.ID+"/complete", v.officer(), object{}); a.status != http.StatusNotFound && a.code() != "request_closed" {
+		t.Errorf("an officer completes it: %d %s", a.status, a.body) // 404 before, 409 once its job has seen the erasure
 	}
 	if err := v.node.Rights.CarryOut(t.Context(), v.ref(r.ID, id)); err != nil {
 		t.Error(err)
