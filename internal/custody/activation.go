@@ -149,9 +149,7 @@ type campaign struct {
 
 // all lists what members are told of, in the list or by being on it.
 func (c *campaign) all() []privacy.AttributeName {
-	names := slices.Concat(c.Attributes, c.Behind)
-	slices.Sort(names)
-	return slices.Compact(names)
+	return distinct(slices.Concat(c.Attributes, c.Behind))
 }
 
 // told leaves out whoever may not be named any more, and of the rest what was not asked for.

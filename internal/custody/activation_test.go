@@ -22,6 +22,16 @@ func (v *vault) subscribers(province string, n int) []privacy.SubjectID {
 	return ids
 }
 
+// activate begins a campaign to the people of Hessen.
+func (v *vault) activate() *custody.Activation {
+	v.t.Helper()
+	a, err := v.Activate(v.t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return a
+}
+
 // sent runs an activation, from after somebody on.
 func (v *vault) sent(a *custody.Activation, after privacy.SubjectID, between func()) (ids []privacy.SubjectID, err error) {
 	err = v.SendActivation(v.t.Context(), consumer, a, after, func(disclosed []custody.Disclosure) error {
@@ -75,10 +85,7 @@ func TestActivationToldAndWithdrawn(t *testing.T) {
 	v := setup(t)
 	v.follow()
 	v.subscribers("Hessen", 300)
-	a, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := v.activate()
 	everybody, err := v.sent(a, privacy.SubjectID{}, func() {})
 	if err != nil || len(everybody) != 300 {
 		t.Fatalf("sent to %d, %v", len(everybody), err)
@@ -87,10 +94,7 @@ func TestActivationToldAndWithdrawn(t *testing.T) {
 		WHERE object = 'activation/%s' AND convert_from(outcome, 'UTF8')::jsonb -> 'permitted' ?& '{email,province}'`, privacy.SubjectID(a.ID))); n != 300 {
 		t.Errorf("%d entries name the facet's attribute", n)
 	}
-	second, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := v.activate()
 	last, first := everybody[299], everybody[0]
 	reached, err := v.sent(second, privacy.SubjectID{}, func() { v.decide(last, privacy.ActionWithdraw) })
 	if err != nil || len(reached) != 299 || slices.Contains(reached, last) {
@@ -110,10 +114,7 @@ func TestActivationEnds(t *testing.T) {
 	v := setup(t)
 	v.follow()
 	ids := v.subscribers("Hessen", 70)
-	a, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := v.activate()
 	for _, id := range ids[:40] {
 		v.decide(id, privacy.ActionWithdraw)
 	}
@@ -131,10 +132,7 @@ func TestActivationGoesOnWithoutTheDamaged(t *testing.T) {
 	v := setup(t)
 	v.follow()
 	ids := v.subscribers("Hessen", 70)
-	a, err := v.Activate(t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := v.activate()
 	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); err != nil || len(got) != 70 {
 		t.Fatalf("sent to %d, %v", len(got), err)
 	}

@@ -191,8 +191,6 @@ func (s *Service) countSegment(ctx context.Context, caller Caller, id SegmentID,
 		}})
 }
 
-var errUnknownFacet = privacy.Invalid("unknown_facet", "the catalogue has no such facet")
-
 // maxBreakdown is how many facets one breakdown may have.
 const maxBreakdown = 3
 
@@ -222,7 +220,7 @@ func (s *Service) checkBreakdown(by []segment.FacetName) error {
 	}
 	for i, name := range by {
 		if _, known := s.segments.facets.Find(name); !known {
-			return errUnknownFacet
+			return privacy.Invalid("unknown_facet", "the catalogue has no such facet")
 		}
 		if slices.Contains(by[:i], name) {
 			return privacy.Invalid("invalid_breakdown", "name each facet once")
@@ -299,10 +297,7 @@ func (s *Service) Report(ctx context.Context, caller Caller, by segment.FacetNam
 	if !slices.Contains(ReportFacets(), by) {
 		return nil, privacy.Invalid("unknown_report", "there are reports by city, industry, customer_level and source")
 	}
-	if _, known := s.segments.facets.Find(bought.Facet); !known {
-		return nil, errUnknownFacet
-	}
-	if err := s.checkBreakdown([]segment.FacetName{by}); err != nil {
+	if err := s.checkBreakdown([]segment.FacetName{by, bought.Facet}); err != nil {
 		return nil, err
 	}
 	return s.tell(ctx, caller, &groups{kind: store.ReleaseReport, purpose: purpose, facets: []segment.FacetName{by, bought.Facet}, by: []segment.FacetName{by},

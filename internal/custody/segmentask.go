@@ -22,10 +22,7 @@ type groupAsker struct {
 // newGroupAsker is for questions that count people by attributes. Where told is not nil members are named, and told what is told of
 // them: it takes more to be one then.
 func newGroupAsker(s *Service, caller Caller, view *segmentView, purpose privacy.PurposeName, attributes, told []privacy.AttributeName) *groupAsker {
-	asked := slices.Concat(attributes, told)
-	slices.Sort(asked)
-	asked = slices.Compact(asked)
-	asker := &groupAsker{service: s, view: view, decider: s.newDecider(view.revision, caller.Caller, purpose, asked), purpose: slices.Index(view.index.Purposes(), purpose)}
+	asker := &groupAsker{service: s, view: view, decider: s.newDecider(view.revision, caller.Caller, purpose, distinct(slices.Concat(attributes, told))), purpose: slices.Index(view.index.Purposes(), purpose)}
 	asker.permitted = func(outcome *privacy.Outcome) bool { return countable(outcome, attributes) }
 	if told != nil {
 		asker.permitted = func(outcome *privacy.Outcome) bool { return s.nameable(outcome, attributes, told) }

@@ -179,13 +179,11 @@ func (s *Service) mayName(revision privacy.RevisionID, purpose privacy.PurposeNa
 }
 
 // attributesOf lists, sorted, the attributes that facets are made from.
-func (s *Service) attributesOf(names []segment.FacetName) (attributes []privacy.AttributeName) {
-	for _, name := range names {
+func (s *Service) attributesOf(names []segment.FacetName) []privacy.AttributeName {
+	return distinct(slices.Concat(column(names, func(name segment.FacetName) []privacy.AttributeName {
 		facet, _ := s.segments.facets.Find(name)
-		attributes = append(attributes, facet.Attributes...)
-	}
-	slices.Sort(attributes)
-	return slices.Compact(attributes)
+		return facet.Attributes
+	})...))
 }
 
 // release adds noise, suppresses, and puts the answer on record together with what it costs. Nothing is answered before that is
