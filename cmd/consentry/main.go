@@ -35,15 +35,11 @@ import (
 )
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	stop := tuneCollector(context.Background())
+	code := run(os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
-
-// collectAt lets the heap grow to five times what lives before it is swept. What lives is little, tens of
-// megabytes, and much is made for a moment: sweeping less often is a tenth of a disclosure's cost.
-const collectAt = 400
 
 type commands struct {
 	Log     logFlags         `embed:"" prefix:"log-" envprefix:"CONSENTRY_LOG_"`
