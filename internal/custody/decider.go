@@ -3,7 +3,6 @@ package custody
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -41,33 +40,8 @@ type stateKey struct {
 	said    saidKey
 }
 
-// saidKey is what a policy state has from what the subject said, by which it is compared: the scopes stand joined.
-type saidKey struct {
-	restricted, storageOnly, objected, optOut, limitSensitive, softOptIn, explicit bool
-	notice                                                                         int
-	status                                                                         privacy.ConsentStatus
-	by                                                                             privacy.ConsentBy
-	scopes                                                                         string
-}
-
 func newStateKey(s privacy.SubjectState) stateKey {
 	return stateKey{s.Regime, s.Country, s.AgeBand, newSaidKey(&s)}
-}
-
-func newSaidKey(s *privacy.SubjectState) saidKey {
-	return saidKey{s.Restricted, s.StorageOnly, s.Objected, s.OptOutSignal, s.LimitSensitive, s.SoftOptIn, s.Consent.Explicit,
-		s.Consent.NoticeVersion, s.Consent.Status, s.Consent.By, joinedScopes(s.Consent.SeparateFor)}
-}
-
-func joinedScopes(scopes []privacy.ConsentScope) string {
-	if len(scopes) == 0 {
-		return ""
-	}
-	names := make([]string, len(scopes))
-	for i, scope := range scopes {
-		names[i] = string(scope)
-	}
-	return strings.Join(names, ",")
 }
 
 func (r *releasePart) newDecider() *decider {

@@ -148,9 +148,9 @@ func (s *Service) subjectsChanged(at time.Time, subjects []store.NewSubject) (pr
 	return privacy.Event{ID: change, Kind: privacy.EventSubjectsChanged, At: at, Detail: privacy.EventDetail{Subjects: ids}}, err
 }
 
-// readFacets reads the facets of a subject as of a time into values, which stand in the order of the catalogue, and tells when they change by
-// themselves, zero for never. It reports false of those that were made by other rules.
-func (s *Service) readFacets(key *keyring.Subject, facets *store.Facets, at time.Time, places map[string]int, values []string) (next time.Time, current bool, err error) {
+// readFacets lends the values of a subject's facets as of a time, in the places of their names, "" for none, and tells when they change by
+// themselves, zero for never. It reports false of those that were made by other rules, and lends nothing of them.
+func (s *Service) readFacets(key *keyring.Subject, facets *store.Facets, at time.Time, names []string, lend func(values []string)) (next time.Time, current bool, err error) {
 	opened, err := key.Open(keyring.KindFacet, 0, facets.Version, facets.Sealed)
 	if err != nil {
 		return next, false, err
@@ -161,21 +161,33 @@ func (s *Service) readFacets(key *keyring.Subject, facets *store.Facets, at time
 		if current = format == facetsFormat && id == s.catalogue.FacetsID(); !current {
 			return nil
 		}
+		values, place := make([]string, len(names)), -1
 		for more {
 			var field string
 			field, rest, more = strings.Cut(rest, fieldEnd)
 			name, steps, _ := strings.Cut(field, partEnd)
 			value, until := stepAt(steps, at.Unix())
-			if place, known := places[name]; known {
-				values[place] = strings.Clone(value)
+			if place = nextPlace(names, name, place); place >= 0 {
+				values[place] = value
 			}
 			if until != 0 && (next.IsZero() || until < next.Unix()) {
 				next = time.Unix(until, 0).UTC()
 			}
 		}
+		lend(values)
 		return nil
 	})
 	return next, current, err
+}
+
+// nextPlace finds a name from behind a place on, where it nearly always is, and then from the beginning; -1 when it is nowhere.
+func nextPlace(names []string, name string, behind int) int {
+	for i := behind + 1; i < len(names); i++ {
+		if names[i] == name {
+			return i
+		}
+	}
+	return slices.Index(names[:behind+1], name)
 }
 
 // stepAt finds the value that holds at a time, and until when; 0 is for good.

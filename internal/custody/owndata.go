@@ -232,11 +232,15 @@ func (d *ownData) groups() iter.Seq2[export.Derived, error] {
 			return
 		}
 		facets := d.service.catalogue.Facets()
-		places, values := make(map[string]int, len(facets)), make([]string, len(facets))
+		names, values := make([]string, len(facets)), make([]string, len(facets))
 		for i, facet := range facets {
-			places[facet.Name] = i
+			names[i] = facet.Name
 		}
-		if _, _, err := d.service.readFacets(d.key, &d.subject.Facets, d.at, places, values); err != nil {
+		if _, _, err := d.service.readFacets(d.key, &d.subject.Facets, d.at, names, func(lent []string) {
+			for i, value := range lent {
+				values[i] = strings.Clone(value)
+			}
+		}); err != nil {
 			yield(export.Derived{}, err)
 			return
 		}

@@ -61,10 +61,10 @@ func (s *Service) sealProfile(id privacy.SubjectID, slot privacy.KeySlot, key *k
 
 // newState is the policy state of somebody who is not known yet.
 func (s *Service) newState(profile *Profile) state {
-	st := state{regime: profile.Regime, values: make(map[privacy.AttributeName]privacy.Cleartext)}
+	st := state{regime: profile.Regime}
 	for _, field := range profile.Attributes {
 		if s.isState(field.Attribute.Name) && !field.Delete {
-			st.values[field.Attribute.Name] = field.Value
+			st.set(field.Attribute.Name, field.Value)
 		}
 	}
 	return st

@@ -23,7 +23,7 @@ type segments struct {
 	service *Service
 	none    bool // see Config.NoSegments
 	facets  segment.Facets
-	places  map[string]int // of facets, by name
+	names   []string // of the facets
 
 	turn   chan struct{} // held by whoever brings the index up to date
 	began  atomic.Uint64 // counts attempts at that
@@ -68,10 +68,10 @@ type segmentProgress struct {
 }
 
 func newSegments(s *Service, none bool) *segments {
-	g := &segments{service: s, none: none, places: make(map[string]int), turn: make(chan struct{}, 1), wanted: make(chan struct{}, 1)}
+	g := &segments{service: s, none: none, turn: make(chan struct{}, 1), wanted: make(chan struct{}, 1)}
 	g.facets = segmentFacets(s)
-	for i, facet := range g.facets {
-		g.places[string(facet.Name)] = i
+	for _, facet := range g.facets {
+		g.names = append(g.names, string(facet.Name))
 	}
 	return g
 }
@@ -195,9 +195,10 @@ func (g *segments) build(ctx context.Context) (err error) {
 		return err
 	}
 	index, states := segment.NewIndex(g.facets, purposes), newStateBook(purposes)
-	if err := g.readAll(ctx, index, states, s.instant()); err != nil {
+	if err := g.readAll(ctx, segmentReading{g, index, states, 1, s.instant(), index.Load}); err != nil {
 		return err
 	}
+	index.Settle()
 	g.turn <- struct{}{}
 	g.index, g.states, g.cursor, g.version = index, states, cursor, 1
 	g.ahead, g.behind, g.missing = make(map[[16]byte]bool), behind, make(map[privacy.SubjectID]time.Time)
@@ -215,10 +216,10 @@ func (g *segments) build(ctx context.Context) (err error) {
 }
 
 // readAll reads the population.
-func (g *segments) readAll(ctx context.Context, index *segment.Index, states *stateBook, at time.Time) error {
+func (g *segments) readAll(ctx context.Context, reading segmentReading) error {
 	told := newProgressLog(g.service.log, &g.progress.subjects)
 	return g.service.eachRange(ctx, populationReaders(), func(ctx context.Context, _ int, next store.SubjectRange) error {
-		seen, err := g.take(ctx, index, states, g.service.store.Countables(ctx, next), 1, at)
+		seen, err := reading.take(ctx, g.service.store.Countables(ctx, next))
 		if err != nil {
 			return err
 		}
@@ -348,8 +349,9 @@ func (g *segments) takeIn(ctx context.Context, changes *store.Following, due []p
 	if len(who) > 0 {
 		g.version++
 	}
+	reading := segmentReading{g, g.index, g.states, g.version, at, g.index.Apply}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(who)), 1000) {
-		seen, err := g.take(ctx, g.index, g.states, g.service.store.CountablesOf(ctx, ids), g.version, at)
+		seen, err := reading.take(ctx, g.service.store.CountablesOf(ctx, ids))
 		if err != nil {
 			return err
 		}

@@ -19,19 +19,29 @@ import (
 // damagedAgain is after how long somebody of whom something cannot be opened is looked at again: an operator may have put a key page back.
 const damagedAgain = time.Hour
 
-// take reads people into an index, and gives whom it has seen. Facets that were made by other rules, or never, are made anew. Somebody of whom
+// segmentReading reads people into an index, as of a time.
+type segmentReading struct {
+	*segments
+	index   *segment.Index
+	states  *stateBook
+	version segment.Version
+	at      time.Time
+	apply   func([]segment.Subject)
+}
+
+// take reads people, and gives whom it has seen. Facets that were made by other rules, or never, are made anew. Somebody of whom
 // something is damaged is counted nowhere, and stands in nobody else's way.
-func (g *segments) take(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) ([]privacy.SubjectID, error) {
-	seen, old, damaged, err := g.takeCurrent(ctx, index, states, people, version, at)
+func (r segmentReading) take(ctx context.Context, people iter.Seq2[*store.Person, error]) ([]privacy.SubjectID, error) {
+	seen, old, damaged, err := r.takeCurrent(ctx, people)
 	if err != nil {
 		return nil, err
 	}
 	if len(old) > 0 {
-		remade, lost, err := g.remake(ctx, old)
+		remade, lost, err := r.remake(ctx, old)
 		if err != nil {
 			return nil, err
 		}
-		_, contested, again, err := g.takeCurrent(ctx, index, states, g.service.store.CountablesOf(ctx, remade), version, at)
+		_, contested, again, err := r.takeCurrent(ctx, r.service.store.CountablesOf(ctx, remade))
 		if err != nil {
 			return nil, err
 		}
@@ -40,14 +50,14 @@ func (g *segments) take(ctx context.Context, index *segment.Index, states *state
 		}
 		damaged = slices.Concat(damaged, lost, again)
 	}
-	g.leaveOut(ctx, index, damaged, version, at)
+	r.leaveOut(ctx, damaged)
 	return seen, nil
 }
 
 // remake makes the facets of people anew, but of those of whom something is damaged.
-func (g *segments) remake(ctx context.Context, ids []privacy.SubjectID) (remade, damaged []privacy.SubjectID, err error) {
+func (r segmentReading) remake(ctx context.Context, ids []privacy.SubjectID) (remade, damaged []privacy.SubjectID, err error) {
 	for _, id := range ids {
-		switch err := g.service.RemakeFacets(ctx, id); {
+		switch err := r.service.RemakeFacets(ctx, id); {
 		case isDamage(err):
 			damaged = append(damaged, id)
 		case err != nil && privacy.KindOf(err) != privacy.KindNotFound:
@@ -60,28 +70,32 @@ func (g *segments) remake(ctx context.Context, ids []privacy.SubjectID) (remade,
 }
 
 // leaveOut has people counted nowhere for a while.
-func (g *segments) leaveOut(ctx context.Context, index *segment.Index, damaged []privacy.SubjectID, version segment.Version, at time.Time) {
+func (r segmentReading) leaveOut(ctx context.Context, damaged []privacy.SubjectID) {
 	if len(damaged) == 0 {
 		return
 	}
 	gone := make([]segment.Subject, len(damaged))
 	for i, id := range damaged {
-		gone[i] = segment.Subject{ID: id, Version: version, Gone: true}
+		gone[i] = segment.Subject{ID: id, Version: r.version, Gone: true}
 	}
-	index.Apply(gone)
-	index.Again(damaged, at.Add(damagedAgain))
-	g.service.log.WarnContext(ctx, "people of whom something is damaged are in no segment: an operator must look into it", slog.Int("subjects", len(damaged)))
+	r.apply(gone)
+	r.index.Again(damaged, r.at.Add(damagedAgain))
+	r.service.log.WarnContext(ctx, "people of whom something is damaged are in no segment: an operator must look into it", slog.Int("subjects", len(damaged)))
 }
 
+// appliedAtOnce is how many people go into the index together: answers wait for them.
+const appliedAtOnce = 250
+
 // takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old, and those of whom something is damaged.
-func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states *stateBook, people iter.Seq2[*store.Person, error], version segment.Version, at time.Time) (seen, old, damaged []privacy.SubjectID, err error) {
-	var subjects []segment.Subject
+func (r segmentReading) takeCurrent(ctx context.Context, people iter.Seq2[*store.Person, error]) (seen, old, damaged []privacy.SubjectID, err error) {
+	subjects, width := make([]segment.Subject, 0, appliedAtOnce), len(r.facets)+len(r.states.purposes)
+	codes := make([]segment.Code, appliedAtOnce*width)
 	for person, err := range people {
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		seen = append(seen, person.Subject.ID)
-		subject, current, err := g.subject(ctx, states, person, at)
+		subject, current, err := r.subject(ctx, person, codes[len(subjects)*width:][:width])
 		switch {
 		case isDamage(err):
 			damaged = append(damaged, person.Subject.ID)
@@ -90,22 +104,24 @@ func (g *segments) takeCurrent(ctx context.Context, index *segment.Index, states
 		case !current:
 			old = append(old, person.Subject.ID)
 		default:
-			subject.Version = version
-			subjects = append(subjects, subject)
+			if subjects = append(subjects, subject); len(subjects) == appliedAtOnce {
+				r.apply(subjects)
+				subjects = subjects[:0]
+			}
 		}
 	}
-	index.Apply(subjects)
+	r.apply(subjects)
 	return seen, old, damaged, nil
 }
 
 // subject works out what the index holds of one person. It reports false of facets that were made by other rules, or never: they
-// have to be made anew first.
-func (g *segments) subject(ctx context.Context, states *stateBook, person *store.Person, at time.Time) (subject segment.Subject, current bool, err error) {
-	s := g.service
-	subject.ID = person.Subject.ID
+// have to be made anew first. The codes of facets and states are put where it is told to.
+func (r segmentReading) subject(ctx context.Context, person *store.Person, codes []segment.Code) (subject segment.Subject, current bool, err error) {
+	subject.ID, subject.Version = person.Subject.ID, r.version
 	if subject.Gone = person.Subject.Erased; subject.Gone {
 		return subject, true, nil
 	}
+	s := r.service
 	key, err := s.keyring.Subject(ctx, person.Subject.ID, person.Subject.Slot)
 	if errors.Is(err, keyring.ErrPunctured) {
 		subject.Gone = true
@@ -114,8 +130,8 @@ func (g *segments) subject(ctx context.Context, states *stateBook, person *store
 	if err != nil || person.Facets.Sealed == nil {
 		return subject, false, err
 	}
-	subject.Facets = make([]string, len(g.facets))
-	next, current, err := s.readFacets(key, &person.Facets, at, g.places, subject.Facets)
+	subject.Facets, subject.States = codes[:len(r.facets)], codes[len(r.facets):]
+	next, current, err := s.readFacets(key, &person.Facets, r.at, r.names, func(values []string) { r.index.Codes(values, subject.Facets) })
 	if err != nil || !current {
 		return subject, false, err
 	}
@@ -124,19 +140,17 @@ func (g *segments) subject(ctx context.Context, states *stateBook, person *store
 		return subject, false, err
 	}
 	facts := s.facts(st)
-	home := residenceOf(facts, st, at)
+	home := residenceOf(facts, st, r.at)
+	r.states.codes(home, subject.States, func(purpose privacy.PurposeName) privacy.SubjectState {
+		return home.state(purpose, person.Subject.Standing, person.Consent(purpose), r.at)
+	})
 	for i := range person.Consents {
 		consent := &person.Consents[i]
-		if consent.Status == privacy.ConsentGranted && consent.ExpiresAt.After(at) {
+		if consent.Status == privacy.ConsentGranted && consent.ExpiresAt.After(r.at) {
 			next = sooner(next, consent.ExpiresAt)
 		}
 	}
-	subject.States = make([]segment.Code, len(states.purposes))
-	where := states.home(home)
-	for i, purpose := range states.purposes {
-		subject.States[i] = states.code(i, where, home.state(purpose, person.Subject.Standing, person.Consent(purpose), at))
-	}
-	subject.Due = sooner(next, privacy.NextAgeBand(facts.Born, at))
+	subject.Due = sooner(next, privacy.NextAgeBand(facts.Born, r.at))
 	return subject, true, nil
 }
 
@@ -156,7 +170,7 @@ type stateBook struct {
 	mu     sync.RWMutex
 	places map[residence]homeNo
 	homes  []residence
-	codes  []map[bookedKey]segment.Code
+	booked []map[bookedKey]segment.Code
 	states [][]bookedState // by code
 }
 
@@ -174,50 +188,54 @@ type bookedState struct {
 }
 
 func newStateBook(purposes []privacy.PurposeName) *stateBook {
-	b := &stateBook{purposes: purposes, places: make(map[residence]homeNo), codes: make([]map[bookedKey]segment.Code, len(purposes)), states: make([][]bookedState, len(purposes))}
+	b := &stateBook{purposes: purposes, places: make(map[residence]homeNo), booked: make([]map[bookedKey]segment.Code, len(purposes)), states: make([][]bookedState, len(purposes))}
 	for i := range purposes {
-		b.codes[i], b.states[i] = make(map[bookedKey]segment.Code), make([]bookedState, 1)
+		b.booked[i], b.states[i] = make(map[bookedKey]segment.Code), make([]bookedState, 1)
 	}
 	return b
 }
 
-// home gives the number of a residence, a new one if need be.
-func (b *stateBook) home(r residence) homeNo {
-	b.mu.RLock()
-	home, known := b.places[r]
-	b.mu.RUnlock()
-	if known {
-		return home
+// codes gives the numbers of somebody's states for each purpose, new ones if need be. Beyond the numbers there are it is one that permits
+// nothing.
+func (b *stateBook) codes(home residence, codes []segment.Code, state func(privacy.PurposeName) privacy.SubjectState) {
+	if b.known(home, codes, state) {
+		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if home, known = b.places[r]; !known {
-		home = homeNo(len(b.homes)) //nolint:gosec // fewer than people
-		b.places[r] = home
-		b.homes = append(b.homes, r)
+	where, known := b.places[home]
+	if !known {
+		where = homeNo(len(b.homes)) //nolint:gosec // fewer than people
+		b.places[home] = where
+		b.homes = append(b.homes, home)
 	}
-	return home
+	for i, purpose := range b.purposes {
+		codes[i] = b.book(i, where, state(purpose))
+	}
 }
 
-// code gives the number of a state, a new one if need be. Beyond the numbers there are it is one that permits nothing.
-func (b *stateBook) code(purpose int, home homeNo, state privacy.SubjectState) segment.Code {
-	key := bookedKey{home, newSaidKey(&state)}
+func (b *stateBook) known(home residence, codes []segment.Code, state func(privacy.PurposeName) privacy.SubjectState) bool {
 	b.mu.RLock()
-	code, known := b.codes[purpose][key]
-	b.mu.RUnlock()
-	if known {
-		return code
+	defer b.mu.RUnlock()
+	where, known := b.places[home]
+	for i := 0; known && i < len(codes); i++ {
+		said := state(b.purposes[i])
+		codes[i], known = b.booked[i][bookedKey{where, newSaidKey(&said)}]
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if code, known = b.codes[purpose][key]; known {
+	return known
+}
+
+func (b *stateBook) book(purpose int, home homeNo, state privacy.SubjectState) segment.Code {
+	key := bookedKey{home, newSaidKey(&state)}
+	code, known := b.booked[purpose][key]
+	if known {
 		return code
 	}
 	if len(b.states[purpose]) >= int(segment.Overflow) {
 		return segment.Overflow
 	}
 	code = segment.Code(len(b.states[purpose])) //nolint:gosec // below the overflow
-	b.codes[purpose][key] = code
+	b.booked[purpose][key] = code
 	b.states[purpose] = append(b.states[purpose], bookedState{home, state})
 	return code
 }

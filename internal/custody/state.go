@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,31 @@ import (
 // coarse [privacy.SubjectState].
 type state struct {
 	regime privacy.Regime // "" unless stated by the source
-	values map[privacy.AttributeName]privacy.Cleartext
+	values []stateValue
+}
+
+type stateValue struct {
+	name  privacy.AttributeName
+	value privacy.Cleartext
+}
+
+// value finds the value of an attribute. They are few.
+func (st *state) value(name privacy.AttributeName) (privacy.Cleartext, bool) {
+	for i := range st.values {
+		if st.values[i].name == name {
+			return st.values[i].value, true
+		}
+	}
+	return privacy.Cleartext{}, false
+}
+
+func (st *state) set(name privacy.AttributeName, value privacy.Cleartext) {
+	st.remove(name)
+	st.values = append(st.values, stateValue{name, value})
+}
+
+func (st *state) remove(name privacy.AttributeName) {
+	st.values = slices.DeleteFunc(st.values, func(v stateValue) bool { return v.name == name })
 }
 
 const (
@@ -28,11 +53,11 @@ const (
 )
 
 // seal packs the state under a subject's key and version.
-func (st state) seal(subject *keyring.Subject, order []privacy.AttributeName, version uint32) ([]byte, error) {
+func (st *state) seal(subject *keyring.Subject, order []privacy.AttributeName, version uint32) ([]byte, error) {
 	var text strings.Builder
 	text.WriteString(stateVersion + fieldEnd + string(st.regime))
 	for _, name := range order {
-		value, ok := st.values[name]
+		value, ok := st.value(name)
 		if !ok {
 			continue
 		}
@@ -57,12 +82,15 @@ func openState(subject *keyring.Subject, row *store.Subject) (state, error) {
 			return errStateUnreadable
 		}
 		regime, rest, more := strings.Cut(rest, fieldEnd)
-		st = state{regime: privacy.Regime(regime), values: make(map[privacy.AttributeName]privacy.Cleartext, 4)}
+		st = state{regime: privacy.Regime(regime)}
+		if more {
+			st.values = make([]stateValue, 0, 4) // there are hardly ever more
+		}
 		for more {
 			var field string
 			field, rest, more = strings.Cut(rest, fieldEnd)
 			name, value, _ := strings.Cut(field, partEnd)
-			st.values[privacy.AttributeName(name)] = privacy.NewCleartext(value)
+			st.values = append(st.values, stateValue{privacy.AttributeName(name), privacy.NewCleartext(value)})
 		}
 		return nil
 	})
@@ -91,10 +119,7 @@ func (s *Service) residence(st state, now time.Time) residence {
 }
 
 func (s *Service) facts(st state) catalogue.Facts {
-	return s.catalogue.Facts(func(name privacy.AttributeName) (privacy.Cleartext, bool) {
-		value, ok := st.values[name]
-		return value, ok
-	})
+	return s.catalogue.Facts(st.value)
 }
 
 func residenceOf(facts catalogue.Facts, st state, now time.Time) residence {

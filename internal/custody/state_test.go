@@ -3,6 +3,7 @@ package custody
 import (
 	"crypto/rand"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,30 @@ func TestStateKeyTellsEveryFieldApart(t *testing.T) {
 	two.Consent.SeparateFor = []privacy.ConsentScope{privacy.ScopePublic}
 	if newStateKey(one) == newStateKey(two) {
 		t.Error("a scope is left out")
+	}
+}
+
+// Whatever words a state has, known or not, in whichever of its fields, another has a key of its own.
+func TestStateKeyTellsEveryWordApart(t *testing.T) {
+	seen := make(map[saidKey]privacy.ConsentState)
+	statuses, givers := append(slices.Clone(knownStatuses), "x", "y", ""), append(slices.Clone(knownGivers), "x", "y", "")
+	scopes := [][]privacy.ConsentScope{nil, {"x"}, {"y"}, {"x", "y"}, {"x" + fieldEnd + "y"}}
+	for _, scope := range knownScopes {
+		scopes = append(scopes, []privacy.ConsentScope{scope}, []privacy.ConsentScope{scope, "x"})
+	}
+	for _, status := range statuses {
+		for _, giver := range givers {
+			for _, separate := range scopes {
+				for notice := range 2 {
+					state := privacy.SubjectState{Consent: privacy.ConsentState{Status: status, By: giver, SeparateFor: separate, NoticeVersion: notice}}
+					key := newSaidKey(&state)
+					if other, known := seen[key]; known {
+						t.Errorf("%+v has the key of %+v", state.Consent, other)
+					}
+					seen[key] = state.Consent
+				}
+			}
+		}
 	}
 }
 
@@ -79,10 +104,10 @@ func TestStateSealsAndOpens(t *testing.T) {
 	order := []privacy.AttributeName{"birth_date", "birth_year", "country", "province"}
 	printable := rapid.StringOfN(rapid.Rune().Filter(func(r rune) bool { return r >= ' ' && r != 0x7f }), 0, 20, -1)
 	rapid.Check(t, func(rt *rapid.T) {
-		want := state{regime: rapid.SampledFrom(append(privacy.Regimes(), "")).Draw(rt, "regime"), values: map[privacy.AttributeName]privacy.Cleartext{}}
+		want := state{regime: rapid.SampledFrom(append(privacy.Regimes(), "")).Draw(rt, "regime")}
 		for _, name := range order {
 			if rapid.Bool().Draw(rt, "held") {
-				want.values[name] = privacy.NewCleartext(printable.Draw(rt, string(name)))
+				want.set(name, privacy.NewCleartext(printable.Draw(rt, string(name))))
 			}
 		}
 		version := rapid.Uint32().Draw(rt, "version")

@@ -191,9 +191,9 @@ func (s *Service) writeState(ctx context.Context, tx *store.Tx, key *keyring.Sub
 		switch {
 		case !s.isState(field.Attribute.Name):
 		case field.Delete:
-			delete(st.values, field.Attribute.Name)
+			st.remove(field.Attribute.Name)
 		default:
-			st.values[field.Attribute.Name] = field.Value
+			st.set(field.Attribute.Name, field.Value)
 		}
 	}
 	if regime {

@@ -1,44 +1,94 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"github.com/consentry/consentry/internal/node"
 )
 
-// indexedPeople is how many people an index is measured over. Building one takes time in proportion to them.
+// indexedPeople is how many people an index is measured over, unless CONSENTRY_BENCH_PEOPLE says otherwise. Building one takes time in
+// proportion to them.
 const indexedPeople = 200_000
 
 // BenchmarkRatiosIndex measures how fast a node reads everybody into its index of segments: twelve facets and up to six purposes
 // each, from a warm database, against a program that reads the same rows and does nothing with them.
 func BenchmarkRatiosIndex(b *testing.B) {
 	levels := []string{"basic", "silver", "gold", "platinum"}
-	v := newCrowd(b, indexedPeople, func(i int) string {
+	people := indexedPeople
+	if more := os.Getenv("CONSENTRY_BENCH_PEOPLE"); more != "" {
+		people, _ = strconv.Atoi(more)
+	}
+	v := newCrowd(b, people, func(i int) string {
 		return fmt.Sprintf(`,"city":"City %d","gender":"%s","province":"Province %d","industry":"Industry %d","education":"Education %d","marital_status":"Status %d",`+
 			`"income":%d,"source":"Source %d","customer_level":"%s","orders_total":%d,"spend_total":%d`,
 			i*i%100, []string{"male", "female"}[i/3%2], i*i%34, i%20, i%6, i%4, 10_000+i*37%150_000, i%8, levels[i/5%4], i%70, i*13%4000)
 	}, withoutSegments)
-	v.adjust = append(v.adjust, func(c *node.Config) { c.NoSegments = false })
-
+	bare := min(v.bareCrowd(), v.bareCrowd())
+	var rates, peaks []float64
+	for range 3 {
+		took, peak := v.indexing(people)
+		rates, peaks = append(rates, float64(people)/took.Seconds()), append(peaks, peak)
+	}
+	slices.Sort(rates)
+	rate := rates[len(rates)/2]
 	for b.Loop() {
-		bare := v.bareCrowd()
-		bare = min(bare, v.bareCrowd())
-		n, url := v.start()
-		v.indexed(url)
-		progress := n.Service.SegmentProgress()
-		if progress.Subjects != indexedPeople {
-			b.Fatalf("%d people are in the index", progress.Subjects)
-		}
-		rate := indexedPeople / progress.Took.Seconds()
 		b.ReportMetric(rate, "people/s")
 		b.ReportMetric(0, "ns/op")
-		_, _ = fmt.Fprintf(os.Stdout, "\n| index of %d people from a warm database | %.0f people/s | %.2f of reading the rows alone (%.0f/s, one connection) | ten million in %.0f s on %d processors | wished: 90 s |\n",
-			indexedPeople, rate, bare.Seconds()/progress.Took.Seconds(), indexedPeople/bare.Seconds(), 1e7/rate, runtime.GOMAXPROCS(0))
 	}
+	_, _ = fmt.Fprintf(os.Stdout, "\n| index of %d people from a warm database | %.0f people/s (%.0f to %.0f) | %.2f of reading the rows alone (%.0f/s, one connection) | ten million in %.0f s on %d processors | wished: 90 s | the process took %.0f MiB at its peak |\n",
+		people, rate, rates[0], rates[len(rates)-1], rate*bare.Seconds()/float64(people), float64(people)/bare.Seconds(), 1e7/rate, runtime.GOMAXPROCS(0), slices.Max(peaks))
+}
+
+// indexing starts a node in a process of its own, and tells how long it took to build its index, and how many MiB of memory the process had
+// at its peak.
+func (v *bench) indexing(people int) (took time.Duration, peak float64) {
+	v.t.Helper()
+	node, url := v.launch([]string{"GOGC="})
+	for ready := false; !ready; time.Sleep(10 * time.Millisecond) {
+		var state struct{ Segments struct{ Ready bool } }
+		a := v.call(http.MethodGet, url+"/readyz", "", nil)
+		ready = a.status == http.StatusOK && json.Unmarshal(a.body, &state) == nil && state.Segments.Ready
+	}
+	body := string(v.call(http.MethodGet, url+"/metrics", "", nil).body)
+	if n := metric(v.t, body, "consentry_segment_index_subjects"); int(n) != people {
+		v.t.Fatalf("%.0f people are in the index", n)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", node.Process.Pid))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	_, high, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscan(high, &peak); err != nil {
+		v.t.Fatal(err)
+	}
+	_ = node.Process.Signal(syscall.SIGTERM)
+	if err := node.Wait(); err != nil {
+		v.t.Fatal(err)
+	}
+	return time.Duration(metric(v.t, body, "consentry_segment_index_build_seconds") * float64(time.Second)), peak / 1024
+}
+
+// metric reads a number that the node reports.
+func metric(t testing.TB, body, name string) (value float64) {
+	t.Helper()
+	for line := range strings.Lines(body) {
+		if rest, found := strings.CutPrefix(line, name+" "); found {
+			if _, err := fmt.Sscan(rest, &value); err != nil {
+				t.Fatal(err)
+			}
+			return value
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
 }
 
 // bareCrowd tells how long reading the rows that an index is made of takes at the least.

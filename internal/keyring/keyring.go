@@ -21,6 +21,7 @@ type Keyring struct {
 	hashes  hashKeys
 	pages   *pageCache
 	probe   *probe
+	scratch *scratch
 }
 
 // Options are the settings that do not depend on where the keys are kept. The zero
@@ -66,6 +67,7 @@ func open(ctx context.Context, b backend, o Options) (*Keyring, error) {
 		random:  o.Random,
 		pages:   newPageCache(o.PageTTL, o.MaxPages),
 		probe:   newProbe(b.ready, o.Now),
+		scratch: new(scratch),
 	}
 	if err := k.load(ctx, o.Init); err != nil {
 		_ = k.Close()
@@ -123,7 +125,7 @@ func (k *Keyring) Subject(ctx context.Context, id privacy.SubjectID, slot privac
 	if !live {
 		return nil, ErrPunctured
 	}
-	return newSubject(id, &secret, k.random)
+	return newSubject(id, &secret, k.random, k.scratch)
 }
 
 // Warm reports whether [Keyring.Subject] can answer for a slot without a call to where the keys are.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/consentry/consentry/internal/privacy"
 )
@@ -58,17 +59,18 @@ const (
 // Subject seals and opens the values of one subject. It holds the subject's key, derived
 // once; keep it for one piece of work, not longer. It is safe for concurrent use.
 type Subject struct {
-	id     privacy.SubjectID
-	aead   cipher.AEAD
-	random io.Reader
+	id      privacy.SubjectID
+	aead    cipher.AEAD
+	random  io.Reader
+	scratch *scratch
 }
 
-func newSubject(id privacy.SubjectID, k *key, random io.Reader) (*Subject, error) {
+func newSubject(id privacy.SubjectID, k *key, random io.Reader, scratch *scratch) (*Subject, error) {
 	aead, err := newAEAD(k)
 	if err != nil {
 		return nil, privacy.Internal(err, "prepare a subject key")
 	}
-	return &Subject{id: id, aead: aead, random: random}, nil
+	return &Subject{id: id, aead: aead, random: random, scratch: scratch}, nil
 }
 
 // Format implements fmt.Formatter: the key does not print.
@@ -103,9 +105,28 @@ func (s *Subject) Open(kind Kind, attribute privacy.AttributeID, version uint32,
 		return privacy.Cleartext{}, ErrNotAuthentic
 	}
 	ad := Place{s.id, kind, attribute, version}.associatedData()
-	text, err := s.aead.Open(nil, sealed[1:sealHead], sealed[sealHead:], ad[:])
+	room := s.scratch.take(len(sealed))
+	text, err := s.aead.Open((*room)[:0], sealed[1:sealHead], sealed[sealHead:], ad[:])
 	if err != nil {
 		return privacy.Cleartext{}, ErrNotAuthentic
 	}
-	return privacy.NewCleartext(string(text)), nil
+	value := privacy.NewCleartext(string(text))
+	clear(text)
+	s.scratch.give(room)
+	return value, nil
 }
+
+// scratch lends room to decrypt into, so that a value lies in memory once, and no second copy waits there to be collected.
+type scratch struct{ pool sync.Pool }
+
+func (s *scratch) take(size int) *[]byte {
+	room, _ := s.pool.Get().(*[]byte)
+	if room == nil || cap(*room) < size {
+		fresh := make([]byte, 0, max(size, 512))
+		room = &fresh
+	}
+	return room
+}
+
+// give takes back what was lent. It is to be empty of secrets.
+func (s *scratch) give(room *[]byte) { s.pool.Put(room) }

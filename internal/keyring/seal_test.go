@@ -16,7 +16,7 @@ import (
 
 func testSubject(t testing.TB, id privacy.SubjectID, secret key) *Subject {
 	t.Helper()
-	s, err := newSubject(id, &secret, rand.Reader)
+	s, err := newSubject(id, &secret, rand.Reader, new(scratch))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestNoncesDoNotRepeat(t *testing.T) {
 
 func TestSealNeedsRandomness(t *testing.T) {
 	secret := key{1}
-	s, err := newSubject(privacy.SubjectID{1}, &secret, bytes.NewReader([]byte("too short")))
+	s, err := newSubject(privacy.SubjectID{1}, &secret, bytes.NewReader([]byte("too short")), new(scratch))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -151,7 +151,7 @@ func TestKnownSealedValues(t *testing.T) {
 			t.Errorf("value %d: associated data %x, want %x", i, ad, []byte(c.AssociatedData))
 		}
 		secret, _ := newTree(key(v.Root)).derive(indexOf(c.Slot))
-		s, err := newSubject(c.SubjectID, &secret, bytes.NewReader(c.Nonce))
+		s, err := newSubject(c.SubjectID, &secret, bytes.NewReader(c.Nonce), new(scratch))
 		if err != nil {
 			t.Fatal(err)
 		}

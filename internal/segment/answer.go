@@ -154,15 +154,14 @@ type axis struct {
 
 func (x *Index) axis(name FacetName) *axis {
 	i := x.facets.place(name)
-	words := &x.words[i]
-	a := &axis{name: name, open: x.facets[i].Open(), column: &x.columns[i], places: make([]int, len(words.names))}
-	a.values = slices.Clone(words.names[1:])
+	a := &axis{name: name, open: x.facets[i].Open(), column: &x.columns[i], values: x.words.values(i)}
+	a.places = make([]int, len(a.values)+1)
 	if a.open {
 		slices.Sort(a.values)
 	}
 	for place, value := range a.values {
-		a.codes = append(a.codes, words.codes[value])
-		a.places[words.codes[value]] = place
+		code, _ := x.words.find(i, value)
+		a.codes, a.places[code] = append(a.codes, code), place
 	}
 	a.values, a.codes = append(a.values, ""), append(a.codes, 0)
 	a.places[0] = len(a.values) - 1
@@ -192,7 +191,7 @@ func countTogether(people *roaring.Bitmap, axes []*axis, count func(cell int)) {
 		for _, ordinal := range buffer[:n] {
 			cell := 0
 			for _, a := range axes {
-				cell = cell*len(a.values) + a.place(a.column.values[ordinal])
+				cell = cell*len(a.values) + a.place(*a.column.values.at(ordinal))
 			}
 			count(cell)
 		}
@@ -223,7 +222,7 @@ func (x *Index) Members(permission Permission, p Predicate) (ids []privacy.Subje
 	members := roaring.And(people, x.evaluate(p))
 	ids = make([]privacy.SubjectID, 0, members.GetCardinality())
 	members.Iterate(func(ordinal uint32) bool {
-		ids = append(ids, x.ordinals.ids[ordinal])
+		ids = append(ids, *x.ordinals.ids.at(ordinal))
 		return true
 	})
 	return ids, true
@@ -294,7 +293,7 @@ func (x *Index) all(members []Predicate) *roaring.Bitmap {
 func (x *Index) oneOf(facet int, values []string) *roaring.Bitmap {
 	sets := make([]*roaring.Bitmap, 0, len(values))
 	for _, value := range values {
-		if code, ok := x.words[facet].codes[value]; ok {
+		if code, known := x.words.find(facet, value); known {
 			sets = append(sets, x.columns[facet].read(code))
 		}
 	}

@@ -39,16 +39,18 @@ func benchFacets() Facets {
 }
 
 // benchSubject makes somebody up. Cities and policy states are skewed, as they are.
-func benchSubject(chance *rand.Rand, list Facets, n int) Subject {
-	s := Subject{Version: 1, Facets: make([]string, len(list)), States: make([]Code, benchPurposes), Due: time.Unix(2_000_000_000+chance.Int64N(1e8), 0)}
+func benchSubject(x *Index, chance *rand.Rand, list Facets, n int) Subject {
+	values := make([]string, len(list))
+	s := Subject{Version: 1, States: make([]Code, benchPurposes), Due: time.Unix(2_000_000_000+chance.Int64N(1e8), 0)}
 	binary.BigEndian.PutUint64(s.ID[:], uint64(n))
 	binary.BigEndian.PutUint64(s.ID[8:], chance.Uint64())
-	s.Facets[0] = fmt.Sprintf("city %d", skewed(chance, benchCities))
+	values[0] = fmt.Sprintf("city %d", skewed(chance, benchCities))
 	for i := 1; i < len(list); i++ {
 		if v := chance.IntN(len(list[i].Values) + 1); v < len(list[i].Values) {
-			s.Facets[i] = list[i].Values[v].Name
+			values[i] = list[i].Values[v].Name
 		}
 	}
+	s.Facets = coded(x, values...)
 	for i := range s.States {
 		s.States[i] = Code(1 + skewed(chance, benchStates))
 	}
@@ -79,15 +81,18 @@ func BenchmarkTenMillion(b *testing.B) {
 			for n := w * benchBatch; n < benchPeople; n += runtime.GOMAXPROCS(0) * benchBatch {
 				batch := make([]Subject, benchBatch)
 				for i := range batch {
-					batch[i] = benchSubject(chance, list, n+i)
+					batch[i] = benchSubject(x, chance, list, n+i)
 				}
 				begun := time.Now()
-				x.Apply(batch)
+				x.Load(batch)
 				applying.Add(int64(time.Since(begun)))
 			}
 		})
 	}
 	building.Wait()
+	begun := time.Now()
+	x.Settle()
+	applying.Add(int64(time.Since(begun)))
 	built := time.Since(start)
 	size, heap := x.Size(), heapInUse()-before
 	permission := Permission{Purpose: purposes[0]}
@@ -98,8 +103,11 @@ func BenchmarkTenMillion(b *testing.B) {
 	used := cpu()
 	counts := timed(400, func() { _, _ = x.Count(permission, three) })
 	countCPU := (cpu() - used) / 400
-	city, tier := x.columns[0].read(x.words[0].codes["city 3"]), x.columns[6].read(x.words[6].codes["value 1"])
-	low, high := x.columns[1].read(x.words[1].codes["value 2"]), x.columns[1].read(x.words[1].codes["value 3"])
+	having := func(facet int, value string) *roaring.Bitmap {
+		code, _ := x.words.find(facet, value)
+		return x.columns[facet].read(code)
+	}
+	city, tier, low, high := having(0, "city 3"), having(6, "value 1"), having(1, "value 2"), having(1, "value 3")
 	people := x.eligible[permission].people
 	bare := timed(400, func() {
 		set := roaring.And(city, roaring.Or(low, high))
@@ -127,15 +135,15 @@ func BenchmarkTenMillion(b *testing.B) {
 			case <-ticker.C:
 				batch := make([]Subject, 10)
 				for i := range batch {
-					batch[i] = benchSubject(chance, list, 0)
-					batch[i].ID, batch[i].Version = x.ordinals.ids[chance.IntN(benchPeople)], version
+					batch[i] = benchSubject(x, chance, list, 0)
+					batch[i].ID, batch[i].Version = *x.ordinals.ids.at(chance.Uint32N(benchPeople)), version
 				}
 				x.Apply(batch)
 				changed += len(batch)
 			}
 		}
 	})
-	begun := time.Now()
+	begun = time.Now()
 	busy := timed(2000, func() { _, _ = x.Count(permission, three) })
 	for time.Since(begun) < 3*time.Second {
 		busy = append(busy, timed(200, func() { _, _ = x.Count(permission, three) })...)

@@ -11,7 +11,7 @@ type appointment struct {
 // diary keeps one appointment for each subject, the earliest first. One that was made and is no longer needed stays, and comes to nothing.
 type diary struct {
 	heap appointments
-	next []uint32 // the earliest appointment of each ordinal; 0: none
+	next paged[uint32] // the earliest appointment of each ordinal; 0: none
 }
 
 // note makes an appointment unless there is an earlier one.
@@ -19,13 +19,11 @@ func (d *diary) note(ordinal uint32, at int64) {
 	if at <= 0 || at >= 1<<32 {
 		return
 	}
-	for int(ordinal) >= len(d.next) {
-		d.next = append(d.next, 0)
-	}
-	if d.next[ordinal] != 0 && int64(d.next[ordinal]) <= at {
+	next := d.next.make(ordinal)
+	if *next != 0 && int64(*next) <= at {
 		return
 	}
-	d.next[ordinal] = uint32(at)
+	*next = uint32(at)
 	heap.Push(&d.heap, appointment{uint32(at), ordinal})
 }
 
@@ -34,8 +32,8 @@ func (d *diary) due(now int64) []uint32 {
 	var ordinals []uint32
 	for len(d.heap) > 0 && int64(d.heap[0].at) <= now {
 		a := heap.Pop(&d.heap).(appointment) //nolint:forcetypeassert // it holds nothing else
-		if d.next[a.ordinal] == a.at {
-			d.next[a.ordinal] = 0
+		if next := d.next.at(a.ordinal); *next == a.at {
+			*next = 0
 			ordinals = append(ordinals, a.ordinal)
 		}
 	}
@@ -50,7 +48,7 @@ func (d *diary) first() int64 {
 	return int64(d.heap[0].at)
 }
 
-func (d *diary) bytes() uint64 { return 8*uint64(cap(d.heap)) + 4*uint64(cap(d.next)) }
+func (d *diary) bytes() uint64 { return 8*uint64(cap(d.heap)) + d.next.bytes() }
 
 type appointments []appointment
 

@@ -17,11 +17,12 @@ type Index struct {
 
 	mu       sync.RWMutex
 	ordinals ordinals
-	versions []uint32
+	settled  uint32 // whose ordinal is smaller is in the sets of their values
+	versions paged[uint32]
 	present  *roaring.Bitmap
-	words    []dictionary // by facet
-	columns  []column     // by facet
-	states   []column     // by purpose
+	words    *vocabulary
+	columns  []column // by facet
+	states   []column // by purpose
 	diary    diary
 	eligible map[Permission]*eligible
 	asked    uint64 // counts questions, to tell which eligible set was used longest ago
@@ -35,20 +36,16 @@ type Subject struct {
 	ID      privacy.SubjectID
 	Version Version
 	Gone    bool      // erased: counted nowhere
-	Facets  []string  // values in the order of the index's facets, "" for none
+	Facets  []Code    // values in the order of the index's facets ([Index.Codes])
 	States  []Code    // policy states in the order of the index's purposes, each numbered by the caller from 1 on; 0 permits nothing
 	Due     time.Time // when to look again; zero: never
 }
 
 // NewIndex makes an empty index of some facets for some purposes.
 func NewIndex(facets Facets, purposes []privacy.PurposeName) *Index {
-	x := &Index{facets: facets, purposes: purposes, present: roaring.New(),
-		words: make([]dictionary, len(facets)), columns: make([]column, len(facets)), states: make([]column, len(purposes)),
+	return &Index{facets: facets, purposes: purposes, present: roaring.New(),
+		words: newVocabulary(facets), columns: make([]column, len(facets)), states: make([]column, len(purposes)),
 		eligible: make(map[Permission]*eligible)}
-	for i := range facets {
-		x.words[i] = newDictionary(facets[i].Values)
-	}
-	return x
 }
 
 // Facets gives the facets of the index.
@@ -57,58 +54,76 @@ func (x *Index) Facets() Facets { return x.facets }
 // Purposes gives the purposes of the index, in the order of [Subject.States].
 func (x *Index) Purposes() []privacy.PurposeName { return x.purposes }
 
+// Codes finds the codes of a subject's values, which stand in the order of the facets, "" for none.
+func (x *Index) Codes(values []string, codes []Code) { x.words.codes(values, codes) }
+
+// change is a subject that is newer than what was known.
+type change struct {
+	*Subject
+	ordinal uint32
+	present bool // before
+}
+
 // Apply takes changes in. One that is older than what is known already, or as old, changes nothing.
 func (x *Index) Apply(subjects []Subject) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range subjects {
-		x.apply(&subjects[i])
-	}
+	x.take(subjects)
+	x.settle()
 }
 
-func (x *Index) apply(s *Subject) {
-	ordinal, fresh := x.ordinals.add(s.ID)
-	if fresh {
-		x.versions = append(x.versions, 0)
-	}
-	if s.Version <= Version(x.versions[ordinal]) {
-		return
-	}
-	x.versions[ordinal] = uint32(s.Version)
-	present := x.present.Contains(ordinal)
-	if s.Gone {
-		x.remove(ordinal, present)
-		return
-	}
-	for i := range x.columns {
-		x.columns[i].set(ordinal, x.words[i].code(s.Facets[i]), present)
-	}
-	for i := range x.states {
-		if was := x.states[i].at(ordinal); was != s.States[i] || !present {
-			x.states[i].set(ordinal, s.States[i], present)
-			x.moved(i, ordinal, s.States[i])
+func (x *Index) take(subjects []Subject) {
+	changes := x.place(subjects)
+	for i := range x.columns { // one after the other, because a column's sets stay at hand
+		for c := range changes {
+			x.columns[i].apply(&changes[c], changes[c].facet(i), x.settled)
 		}
 	}
-	if !present {
-		x.present.Add(ordinal)
-	}
-	if !s.Due.IsZero() {
-		x.diary.note(ordinal, s.Due.Unix())
+	for i := range x.states {
+		for c := range changes {
+			if x.states[i].apply(&changes[c], changes[c].state(i), x.settled) {
+				x.moved(i, changes[c].ordinal, changes[c].state(i))
+			}
+		}
 	}
 }
 
-func (x *Index) remove(ordinal uint32, present bool) {
-	if !present {
-		return
+// place takes in who is there, at which version and until when.
+func (x *Index) place(subjects []Subject) []change {
+	changes := make([]change, 0, len(subjects))
+	for i := range subjects {
+		s := &subjects[i]
+		ordinal := x.ordinals.add(s.ID)
+		version := x.versions.make(ordinal)
+		if s.Version <= Version(*version) {
+			continue
+		}
+		*version = uint32(s.Version)
+		changes = append(changes, change{s, ordinal, x.present.Contains(ordinal)})
+		if s.Gone {
+			x.present.Remove(ordinal)
+			continue
+		}
+		x.present.Add(ordinal)
+		if !s.Due.IsZero() {
+			x.diary.note(ordinal, s.Due.Unix())
+		}
 	}
-	for i := range x.columns {
-		x.columns[i].clear(ordinal)
+	return changes
+}
+
+func (c *change) facet(i int) Code {
+	if c.Gone {
+		return 0
 	}
-	for i := range x.states {
-		x.states[i].clear(ordinal)
-		x.moved(i, ordinal, 0)
+	return c.Facets[i]
+}
+
+func (c *change) state(i int) Code {
+	if c.Gone {
+		return 0
 	}
-	x.present.Remove(ordinal)
+	return c.States[i]
 }
 
 // Due takes out those who are to be looked at again by a time. They are lost to the index's diary until they are applied again.
@@ -118,7 +133,7 @@ func (x *Index) Due(now time.Time) []privacy.SubjectID {
 	due := x.diary.due(now.Unix())
 	ids := make([]privacy.SubjectID, len(due))
 	for i, ordinal := range due {
-		ids[i] = x.ordinals.ids[ordinal]
+		ids[i] = *x.ordinals.ids.at(ordinal)
 	}
 	return ids
 }
@@ -156,10 +171,9 @@ type Size struct {
 func (x *Index) Size() Size {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	size := Size{Subjects: x.present.GetCardinality(), Bytes: x.ordinals.bytes() + 4*uint64(cap(x.versions)) + x.diary.bytes() + x.present.GetSizeInBytes()}
+	size := Size{Subjects: x.present.GetCardinality(), Values: x.words.size(), Bytes: x.ordinals.bytes() + x.versions.bytes() + x.diary.bytes() + x.present.GetSizeInBytes()}
 	for i := range x.columns {
 		size.Bytes += x.columns[i].bytes()
-		size.Values += len(x.words[i].names) - 1
 	}
 	for i := range x.states {
 		size.Bytes += x.states[i].bytes()

@@ -36,12 +36,17 @@ func TestIndexIsTheNaiveModel(t *testing.T) {
 				var batch []Subject
 				for range rapid.IntRange(1, 20).Draw(t, "changes") {
 					id, somebody := subjectID(rapid.IntRange(0, 30).Draw(t, "id")), drawPerson(t, len(purposes))
-					batch = append(batch, somebody.subject(id))
+					batch = append(batch, somebody.subject(x, id))
 					if known := model[id]; known == nil || somebody.version > known.version {
 						model[id] = &somebody
 					}
 				}
-				x.Apply(batch)
+				if rapid.Bool().Draw(t, "load") {
+					x.Load(batch)
+					x.Settle()
+				} else {
+					x.Apply(batch)
+				}
 			},
 			"ask": func(t *rapid.T) {
 				permission := Permission{Purpose: rapid.SampledFrom(purposes).Draw(t, "purpose"), Question: everybody(rapid.IntRange(0, 70).Draw(t, "question"))}
@@ -116,10 +121,10 @@ func TestBreakdownOfMoreCellsThanPeople(t *testing.T) {
 	want := map[string]uint64{"||": 0, "|male|": 0, "|female|": 1}
 	for i := range 150 {
 		value := strconv.Itoa(i)
-		subjects = append(subjects, Subject{ID: privacy.SubjectID{byte(i), 1}, Version: 1, Facets: []string{"c" + value, "male", "e" + value, "s" + value}, States: []Code{1}})
+		subjects = append(subjects, Subject{ID: privacy.SubjectID{byte(i), 1}, Version: 1, Facets: coded(x, "c"+value, "male", "e"+value, "s"+value), States: []Code{1}})
 		want["c"+value+"|male|e"+value] = 1
 	}
-	subjects = append(subjects, Subject{ID: privacy.SubjectID{0, 2}, Version: 1, Facets: []string{"", "female", "", ""}, States: []Code{1}})
+	subjects = append(subjects, Subject{ID: privacy.SubjectID{0, 2}, Version: 1, Facets: coded(x, "", "female", "", ""), States: []Code{1}})
 	x.Apply(subjects)
 	permission := Permission{Purpose: "p", Question: "q"}
 	x.Decide(permission, []Code{1}, []bool{true})
@@ -154,7 +159,7 @@ func TestOverflowingFacet(t *testing.T) {
 	const people = 1<<16 + 10
 	batch := make([]Subject, people)
 	for i := range batch {
-		batch[i] = Subject{ID: subjectID(i), Version: 1, Facets: []string{strconv.Itoa(i)}, States: []Code{2}}
+		batch[i] = Subject{ID: subjectID(i), Version: 1, Facets: coded(x, strconv.Itoa(i)), States: []Code{2}}
 	}
 	x.Apply(batch)
 	permission := Permission{Purpose: "p"}
@@ -269,5 +274,42 @@ func TestIndexIsLinearizable(t *testing.T) {
 	running.Wait()
 	if result := porcupine.CheckOperationsTimeout(model, history, time.Minute); result != porcupine.Ok {
 		t.Errorf("the history is not linearizable: %s", result)
+	}
+}
+
+// Whoever was loaded is counted as if they had been applied one by one, also where they fill several containers, some are gone again before
+// the index is settled, and others come later.
+func TestLoadedPeopleAreCounted(t *testing.T) {
+	const people = 3*settledAtOnce + 5000
+	list := Facets{{Name: "city"}, {Name: "level"}}
+	loaded, applied := NewIndex(list, []privacy.PurposeName{"p"}), NewIndex(list, []privacy.PurposeName{"p"})
+	subject := func(x *Index, n int, version Version) Subject {
+		city := strconv.Itoa((n + int(version)) * n % 97)
+		return Subject{ID: subjectID(n), Version: version, Gone: n%11 == int(version), Facets: coded(x, city, strconv.Itoa(n%3)), States: []Code{Code(1 + n%50)}}
+	}
+	load := func(from, to int, version Version) {
+		for n := from; n < to; n += 500 {
+			var batch []Subject
+			for i := n; i < n+500; i++ {
+				batch = append(batch, subject(loaded, i, version))
+				applied.Apply([]Subject{subject(applied, i, version)})
+			}
+			loaded.Load(batch)
+		}
+	}
+	load(0, people-5000, 1)
+	load(1000, 3000, 2) // some return, others go
+	loaded.Settle()
+	load(people-5000, people, 1)
+	load(people-6000, people-4000, 3)
+	loaded.Settle()
+	permission := Permission{Purpose: "p", Question: "q"}
+	for level := range 3 {
+		for city := range 97 {
+			p := Predicate{Op: OpAll, Of: []Predicate{{Op: OpEq, Facet: "city", Values: []string{strconv.Itoa(city)}}, {Op: OpEq, Facet: "level", Values: []string{strconv.Itoa(level)}}}}
+			if got, want := mustCount(t, loaded, permission, p), mustCount(t, applied, permission, p); got != want || want == 0 && city == 0 {
+				t.Fatalf("%d people of city %d and level %d, want %d", got, city, level, want)
+			}
+		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 // an open hash table of four bytes a place over a list of ids: a Go map would need several times the memory. A number is never taken back:
 // who leaves and returns has the one they had.
 type ordinals struct {
-	ids   []privacy.SubjectID
+	ids   paged[privacy.SubjectID]
+	count uint32
 	table []uint32 // ordinal+1; 0 is free. Its length is a power of two
 }
 
@@ -26,7 +27,7 @@ func (o *ordinals) find(id privacy.SubjectID) (ordinal uint32, ok bool) {
 	}
 	mask := uint64(len(o.table)) - 1
 	for at := spread(id) & mask; o.table[at] != 0; at = (at + 1) & mask {
-		if ordinal = o.table[at] - 1; o.ids[ordinal] == id {
+		if ordinal = o.table[at] - 1; *o.ids.at(ordinal) == id {
 			return ordinal, true
 		}
 	}
@@ -34,22 +35,25 @@ func (o *ordinals) find(id privacy.SubjectID) (ordinal uint32, ok bool) {
 }
 
 // add gives the ordinal of a subject, a new one if need be.
-func (o *ordinals) add(id privacy.SubjectID) (ordinal uint32, fresh bool) {
-	if ordinal, ok := o.find(id); ok {
-		return ordinal, false
+func (o *ordinals) add(id privacy.SubjectID) (ordinal uint32) {
+	ordinal, known := o.find(id)
+	if known {
+		return ordinal
 	}
-	o.ids = append(o.ids, id)
-	if len(o.ids)*4 > len(o.table)*3 {
+	ordinal = o.count
+	*o.ids.make(ordinal) = id
+	o.count++
+	if int(o.count)*4 > len(o.table)*3 {
 		o.grow()
 	} else {
-		o.put(uint32(len(o.ids) - 1)) //nolint:gosec // far fewer people than that
+		o.put(ordinal)
 	}
-	return uint32(len(o.ids) - 1), true //nolint:gosec // the same
+	return ordinal
 }
 
 func (o *ordinals) put(ordinal uint32) {
 	mask := uint64(len(o.table)) - 1
-	at := spread(o.ids[ordinal]) & mask
+	at := spread(*o.ids.at(ordinal)) & mask
 	for o.table[at] != 0 {
 		at = (at + 1) & mask
 	}
@@ -58,9 +62,9 @@ func (o *ordinals) put(ordinal uint32) {
 
 func (o *ordinals) grow() {
 	o.table = make([]uint32, max(1024, 2*len(o.table)))
-	for ordinal := range o.ids {
-		o.put(uint32(ordinal))
+	for ordinal := range o.count {
+		o.put(ordinal)
 	}
 }
 
-func (o *ordinals) bytes() uint64 { return 16*uint64(cap(o.ids)) + 4*uint64(len(o.table)) }
+func (o *ordinals) bytes() uint64 { return o.ids.bytes() + 4*uint64(len(o.table)) }

@@ -87,8 +87,15 @@ func drawPerson(t *rapid.T, purposes int) person {
 	return p
 }
 
-func (p *person) subject(id privacy.SubjectID) Subject {
-	return Subject{ID: id, Version: p.version, Gone: p.gone, Facets: p.facets, States: p.states}
+func (p *person) subject(x *Index, id privacy.SubjectID) Subject {
+	return Subject{ID: id, Version: p.version, Gone: p.gone, Facets: coded(x, p.facets...), States: p.states}
+}
+
+// coded gives the codes of values.
+func coded(x *Index, values ...string) []Code {
+	codes := make([]Code, len(values))
+	x.Codes(values, codes)
+	return codes
 }
 
 // subjectID gives the id of a number.

@@ -97,10 +97,11 @@ type snapshotReader struct {
 	latest   int
 	values   int // of one subject, at most
 	bytes    byteArena
+	scopes   scopeSets
 }
 
 func newSnapshotReader(subjects []privacy.SubjectID, attributes int) *snapshotReader {
-	r := &snapshotReader{snapshots: make([]Snapshot, len(subjects)), subjects: subjects, values: attributes}
+	r := &snapshotReader{snapshots: make([]Snapshot, len(subjects)), subjects: subjects, values: attributes, scopes: make(scopeSets)}
 	if len(subjects) > 1 {
 		r.place = make(map[privacy.SubjectID]int, len(subjects))
 		for i, id := range subjects {
@@ -138,7 +139,7 @@ func (r *snapshotReader) read(rows pgx.Rows, row [][]byte) error {
 	if snapshot.Subject.Standing, err = readStanding(row[colStanding]); err != nil {
 		return err
 	}
-	return readConsent(rows, row, &snapshot.Consent)
+	return readConsent(rows, row, r.scopes, &snapshot.Consent)
 }
 
 // find gives the snapshot of a subject who was asked for; nobody else is in the rows.
@@ -149,7 +150,7 @@ func (r *snapshotReader) find(id privacy.SubjectID) *Snapshot {
 	return &r.snapshots[r.latest]
 }
 
-func readConsent(rows pgx.Rows, row [][]byte, consent *ConsentState) error {
+func readConsent(rows pgx.Rows, row [][]byte, scopes scopeSets, consent *ConsentState) (err error) {
 	consent.Status = privacy.ConsentNone
 	if row[colStatus] == nil {
 		return nil
@@ -159,8 +160,22 @@ func readConsent(rows pgx.Rows, row [][]byte, consent *ConsentState) error {
 	if expires := row[colExpires]; expires != nil {
 		consent.ExpiresAt = rawTime(expires)
 	}
-	if dimensions := rawInt32(row[colScopes]); dimensions == 0 {
-		return nil
+	consent.SeparateFor, err = scopes.read(rows, row[colScopes])
+	return err
+}
+
+// scopeSets reads what consents were given for separately. There are few such sets, each read once and shared by all who have it.
+type scopeSets map[string][]privacy.ConsentScope
+
+func (s scopeSets) read(rows pgx.Rows, field []byte) ([]privacy.ConsentScope, error) {
+	if dimensions := rawInt32(field); dimensions == 0 {
+		return nil, nil
 	}
-	return rows.Conn().TypeMap().Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, row[colScopes], &consent.SeparateFor)
+	if scopes, known := s[string(field)]; known {
+		return scopes, nil
+	}
+	var scopes []privacy.ConsentScope
+	err := rows.Conn().TypeMap().Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, field, &scopes)
+	s[string(field)] = scopes
+	return scopes, err
 }

@@ -52,8 +52,9 @@ func (s *Store) people(ctx context.Context, doing string, about int, sql string,
 			yield(nil, wrap(err, doing))
 			return
 		}
-		reader := newPersonReader(rows, about)
-		if err := wrap(reader.readAll(), doing); err != nil {
+		reader := s.personReader(about)
+		defer s.readers.Put(reader)
+		if err := wrap(reader.readAll(rows), doing); err != nil {
 			yield(nil, err)
 			return
 		}
@@ -65,15 +66,16 @@ func (s *Store) people(ctx context.Context, doing string, about int, sql string,
 	}
 }
 
-// personReader puts the rows of selectPeople together, whatever their order.
+// personReader puts the rows of selectPeople together, whatever their order. It is used again, because what it holds of a page is a
+// megabyte.
 type personReader struct {
-	rows     pgx.Rows
 	people   []readPerson
 	place    map[privacy.SubjectID]int // of each in people
 	latest   int                       // the place of whom the row before was about
 	consents []readState               // of everybody, as they come: they were given at different times, and lie far apart
 	lent     []ConsentState
 	purposes map[string]privacy.PurposeName
+	scopes   scopeSets
 	bytes    byteArena
 }
 
@@ -88,26 +90,41 @@ type readState struct {
 	before int // the number of another consent of theirs; 0: none
 }
 
-func newPersonReader(rows pgx.Rows, about int) *personReader {
-	return &personReader{rows: rows, people: make([]readPerson, 0, about), place: make(map[privacy.SubjectID]int, about),
-		consents: make([]readState, 0, 4*about), purposes: make(map[string]privacy.PurposeName)}
+// personReader gives a reader of about so many people that nobody else uses.
+func (s *Store) personReader(about int) *personReader {
+	if used, ok := s.readers.Get().(*personReader); ok {
+		used.reset()
+		return used
+	}
+	return newPersonReader(about)
 }
 
-func (r *personReader) readAll() error {
-	defer r.rows.Close()
-	for r.rows.Next() {
-		if err := r.read(r.rows.RawValues()); err != nil {
+func newPersonReader(about int) *personReader {
+	return &personReader{people: make([]readPerson, 0, about), place: make(map[privacy.SubjectID]int, about),
+		consents: make([]readState, 0, 4*about), purposes: make(map[string]privacy.PurposeName), scopes: make(scopeSets)}
+}
+
+func (r *personReader) reset() {
+	clear(r.place)
+	r.people, r.latest, r.consents = r.people[:0], 0, r.consents[:0]
+	r.bytes.reset()
+}
+
+func (r *personReader) readAll(rows pgx.Rows) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := r.read(rows, rows.RawValues()); err != nil {
 			return err
 		}
 	}
-	return r.rows.Err()
+	return rows.Err()
 }
 
-func (r *personReader) read(row [][]byte) error {
+func (r *personReader) read(rows pgx.Rows, row [][]byte) error {
 	if row[colPurpose] == nil {
 		return r.subject(row)
 	}
-	return r.consent(row)
+	return r.consent(rows, row)
 }
 
 // find gives the place of whom a row is about.
@@ -138,7 +155,7 @@ func (r *personReader) subject(row [][]byte) (err error) {
 	return err
 }
 
-func (r *personReader) consent(row [][]byte) error {
+func (r *personReader) consent(rows pgx.Rows, row [][]byte) error {
 	p := &r.people[r.find(row)]
 	purpose, known := r.purposes[string(row[colPurpose])]
 	if !known {
@@ -147,7 +164,7 @@ func (r *personReader) consent(row [][]byte) error {
 	}
 	r.consents = append(r.consents, readState{ConsentState: ConsentState{Purpose: purpose}, before: p.latest})
 	p.latest = len(r.consents)
-	return readConsent(r.rows, row, &r.consents[p.latest-1].ConsentState)
+	return readConsent(rows, row, r.scopes, &r.consents[p.latest-1].ConsentState)
 }
 
 // all gives whoever has a row of their own, each until the next is asked for.

@@ -26,9 +26,9 @@ func TestPeopleAreReadInAnyOrder(t *testing.T) {
 				want[id] = slices.Sorted(slices.Values(purposes))
 			}
 		}
-		reader := newPersonReader(nil, 1)
+		reader := newPersonReader(1)
 		for _, row := range rapid.Permutation(rows).Draw(rt, "rows") {
-			if err := reader.read(row); err != nil {
+			if err := reader.read(nil, row); err != nil {
 				rt.Fatal(err)
 			}
 		}

@@ -20,7 +20,10 @@ const postgresEpoch = 946_684_800_000_000
 func rawTime(field []byte) time.Time { return time.UnixMicro(rawInt64(field) + postgresEpoch).UTC() }
 
 // byteArena keeps copies of fields, which are only lent until the next row is read, in few allocations.
-type byteArena struct{ free []byte }
+type byteArena struct {
+	free []byte
+	kept int // bytes in all
+}
 
 const arenaChunk = 2 << 10
 
@@ -28,9 +31,18 @@ func (a *byteArena) keep(field []byte) []byte {
 	if len(field) > cap(a.free)-len(a.free) {
 		a.free = make([]byte, 0, max(arenaChunk, len(field)))
 	}
+	a.kept += len(field)
 	start := len(a.free)
 	a.free = append(a.free, field...)
 	return a.free[start:len(a.free):len(a.free)]
+}
+
+// reset lets go of all that was kept, and makes room for as much in one piece.
+func (a *byteArena) reset() {
+	if a.kept > cap(a.free) {
+		a.free = make([]byte, 0, a.kept+a.kept/8)
+	}
+	a.free, a.kept = a.free[:0], 0
 }
 
 // knownWord reads a field that is nearly always one of a few words, without a copy of its own when it is.

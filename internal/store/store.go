@@ -31,8 +31,9 @@ import (
 // a withdrawal that has returned must be seen by every read that starts later.
 type Store struct {
 	pool         *pgxpool.Pool
-	distributed  bool     // by Citus, where a statement may not lock rows of several shards
-	publications sync.Map // number → privacy.RevisionID
+	distributed  bool      // by Citus, where a statement may not lock rows of several shards
+	publications sync.Map  // number → privacy.RevisionID
+	readers      sync.Pool // of personReader
 	changes      chan struct{}
 	work         *pgxpool.Pool // for jobs; connects when there are any
 	queue        *river.Client[pgx.Tx]
