@@ -29,12 +29,12 @@ func (s *Store) CommitAudit(ctx context.Context, batch audit.Batch) (overtaken m
 	err = again(func() error {
 		statements := &pgx.Batch{}
 		if len(ids) == 0 { // a pgx batch outside a transaction runs as one implicit transaction
-			statements.Queue(twoPhase)
+			s.queueTwoPhase(statements)
 			queueAudit(statements, batch)
 			return wrap(s.pool.SendBatch(ctx, statements).Close(), "commit audit entries")
 		}
 		statements.Queue(`BEGIN`)
-		statements.Queue(twoPhase)
+		s.queueTwoPhase(statements)
 		queueAudit(statements, batch)
 		statements.Queue(`COMMIT`)
 		statements.Queue(selectOrders, subjectArray(ids)).Query(func(rows pgx.Rows) (err error) {

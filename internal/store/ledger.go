@@ -83,7 +83,7 @@ func (s *Store) lockLedgers(ctx context.Context, conn *pgxpool.Conn, questions [
 	var number int64
 	reads := &pgx.Batch{}
 	reads.Queue("begin")
-	reads.Queue(twoPhase)
+	s.queueTwoPhase(reads)
 	// The locks come before what they protect: each statement sees what was committed before it began.
 	locks.queueKeys(reads, questions, heads)
 	if together := len(questions) > 1 && !s.distributed; together {

@@ -153,7 +153,7 @@ func (s *Store) Write(ctx context.Context, work func(tx *Tx) error) error {
 }
 
 func (s *Store) writeOnce(ctx context.Context, work func(tx *Tx) error) error {
-	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "begin; " + twoPhase})
+	tx, err := s.pool.BeginTx(ctx, s.writing())
 	if err != nil {
 		return wrap(err, "begin")
 	}
@@ -193,10 +193,23 @@ func again(attempt func() error) error {
 }
 
 // twoPhase makes Citus commit in two phases when the transaction writes tables of workers and tables that are local
-// to the coordinator: otherwise a worker may keep what the coordinator rolled back. On plain PostgreSQL it does
-// nothing. Nearly every write carries audit entries, of which the sequencer's queue is on the coordinator, so every
+// to the coordinator: otherwise a worker may keep what the coordinator rolled back. Plain PostgreSQL does without. Nearly every write carries audit entries, of which the sequencer's queue is on the coordinator, so every
 // transaction that writes for a flow begins with it: [Store.Write], [Store.WriteLedgers] and [Store.CommitAudit].
 const twoPhase = `DELETE FROM commit_marker WHERE n = -1`
+
+func (s *Store) queueTwoPhase(statements *pgx.Batch) {
+	if s.distributed {
+		statements.Queue(twoPhase)
+	}
+}
+
+// writing begins a transaction that writes.
+func (s *Store) writing() pgx.TxOptions {
+	if s.distributed {
+		return pgx.TxOptions{BeginQuery: "begin; " + twoPhase}
+	}
+	return pgx.TxOptions{}
+}
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 

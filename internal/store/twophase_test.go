@@ -14,6 +14,7 @@ import (
 func TestTransactionsThatSpanNodesCommitInTwoPhases(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
+	db.Distribute()
 	db.exec(`CREATE TABLE written (xact xid8 NOT NULL, place text NOT NULL)`)
 	db.exec(`CREATE FUNCTION note_place() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
 		$$ BEGIN INSERT INTO written VALUES (pg_current_xact_id(), TG_ARGV[0]); RETURN NULL; END $$`)
