@@ -186,6 +186,11 @@ func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Dis
 	if err := r.decideAll(ctx, snapshots); err != nil {
 		return nil, err
 	}
+	if r.request.Retried {
+		if known, overtaken, err := r.onRecord(ctx); known || err != nil {
+			return r.releaseKnown(overtaken, err)
+		}
+	}
 	recorded, err := r.service.batcher.Begin(ctx, r.drafts, r.decisions)
 	if err != nil {
 		return nil, err

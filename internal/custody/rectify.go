@@ -15,7 +15,8 @@ import (
 // Who has received a value that was wrong is told the right one (GDPR Art. 19, PIPL Art. 46). The event that is kept says of whom, and
 // which attributes, alone. The values are asked for when it is sent, in the name of the client that they go to and for the purposes
 // for which it got the old ones: so they are decided on and put on record as any disclosure is, at the time they leave, and
-// lie nowhere in between. What may not be told any more is withheld, with the reason.
+// lie nowhere in between. What may not be told any more is withheld, with the reason. While the receiver is away each attempt decides anew, and
+// the same decision is on record once.
 
 // rightsSource is where values come from that the person themselves has put right.
 const rightsSource = "rights_request"
@@ -137,7 +138,7 @@ func (s *Service) rectifiedFor(ctx context.Context, client privacy.ClientID, e *
 		if !s.policy.PurposeKnown(revision, purpose) {
 			continue // it has ended, and nobody gets anything for it any more
 		}
-		disclosed, err := s.Disclose(ctx, caller, Request{Purpose: purpose, Attributes: names, Subjects: []SubjectRef{{ID: e.Subject}}, Object: "request/" + e.Detail.Request})
+		disclosed, err := s.Disclose(ctx, caller, Request{Purpose: purpose, Attributes: names, Subjects: []SubjectRef{{ID: e.Subject}}, Object: "request/" + e.Detail.Request, Retried: true})
 		if err != nil {
 			return nil, err
 		}
