@@ -59,7 +59,7 @@ func (a *API) activationRoutes() {
 		Summary: "Disclose the members of a segment for a campaign", Description: "Streams those whose consent and law permit it at the moment of sending, with what is permitted of the attributes. Each is a disclosure, on record before it is sent. A segment that is too small is refused.",
 		Errors: []int{http.StatusNotFound}}, nobody, a.activate)
 	register(a, huma.Operation{OperationID: "activations-resume", Method: http.MethodPost, Path: "/v1/activations/{id}/resume", Tags: tags, Responses: lines,
-		Summary: "Go on with an activation", Description: "After the last subject that came through.", Errors: []int{http.StatusNotFound}}, nobody, a.resumeActivation)
+		Summary: "Go on with an activation", Description: "After the last subject that came through, while the segment has enough people who may be named.", Errors: []int{http.StatusNotFound, http.StatusConflict}}, nobody, a.resumeActivation)
 	register(a, huma.Operation{OperationID: "activations-withdrawn", Method: http.MethodGet, Path: "/v1/activations/{id}/withdrawn", Tags: tags,
 		Summary: "List who has withdrawn since", Description: "The suppression list of a campaign.", Errors: []int{http.StatusNotFound}}, nobody, a.activationWithdrawn)
 }
@@ -73,15 +73,15 @@ func (a *API) activate(ctx context.Context, caller custody.Caller, input *activa
 	for i, name := range input.Body.Attributes {
 		attributes[i] = privacy.AttributeName(name)
 	}
-	activation, err := a.service.Activate(ctx, caller, id, privacy.PurposeName(input.Body.Purpose), attributes)
+	campaign, err := a.service.Activate(ctx, caller, id, privacy.PurposeName(input.Body.Purpose), attributes)
 	if err != nil {
 		return nil, err
 	}
-	return a.sendActivation(caller, activation, privacy.SubjectID{}), nil
+	return a.send(caller, campaign), nil
 }
 
 func (a *API) resumeActivation(ctx context.Context, caller custody.Caller, input *resumeInput) (*huma.StreamResponse, error) {
-	activation, err := a.activation(ctx, caller, input.ID)
+	id, err := activationID(input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -91,25 +91,29 @@ func (a *API) resumeActivation(ctx context.Context, caller custody.Caller, input
 			return nil, err
 		}
 	}
-	return a.sendActivation(caller, activation, after), nil
+	campaign, err := a.service.ResumeActivation(ctx, caller, id, after)
+	if err != nil {
+		return nil, err
+	}
+	return a.send(caller, campaign), nil
 }
 
-func (a *API) activation(ctx context.Context, caller custody.Caller, text string) (*custody.Activation, error) {
+func activationID(text string) ([16]byte, error) {
 	id, err := privacy.ParseSubjectID(text)
 	if err != nil {
-		return nil, privacy.NotFound("activation_not_found", "there is no such activation")
+		err = privacy.NotFound("activation_not_found", "there is no such activation")
 	}
-	return a.service.Activation(ctx, caller, id)
+	return id, err
 }
 
-// sendActivation streams members as they are decided on.
-func (a *API) sendActivation(caller custody.Caller, activation *custody.Activation, after privacy.SubjectID) *huma.StreamResponse {
+// send streams members as they are decided on. By then nothing is left to be refused as a whole, but what comes up on the way.
+func (a *API) send(caller custody.Caller, campaign *custody.Campaign) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
 		r, w := humago.Unwrap(hctx)
 		stream := a.streamLines(w, caller)
-		_ = stream.out.Encode(ActivationLine{Activation: privacy.SubjectID(activation.ID).String()})
+		_ = stream.out.Encode(ActivationLine{Activation: privacy.SubjectID(campaign.ID).String()})
 		sent := 0
-		err := a.service.SendActivation(r.Context(), caller, activation, after, func(disclosures []custody.Disclosure) error {
+		err := campaign.Send(r.Context(), func(disclosures []custody.Disclosure) error {
 			stream.extend()
 			var lines []byte
 			for i := range disclosures {
@@ -131,7 +135,11 @@ func (a *API) sendActivation(caller custody.Caller, activation *custody.Activati
 }
 
 func (a *API) activationWithdrawn(ctx context.Context, caller custody.Caller, input *withdrawnInput) (*withdrawnOutput, error) {
-	activation, err := a.activation(ctx, caller, input.ID)
+	id, err := activationID(input.ID)
+	if err != nil {
+		return nil, err
+	}
+	activation, err := a.service.Activation(ctx, caller, id)
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,12 @@ package custody_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -23,7 +25,7 @@ func (v *vault) subscribers(province string, n int) []privacy.SubjectID {
 }
 
 // activate begins a campaign to the people of Hessen.
-func (v *vault) activate() *custody.Activation {
+func (v *vault) activate() *custody.Campaign {
 	v.t.Helper()
 	a, err := v.Activate(v.t.Context(), consumer, v.segment(`{"facet":"province","eq":"Hessen"}`), marketing, []privacy.AttributeName{"email"})
 	if err != nil {
@@ -32,9 +34,13 @@ func (v *vault) activate() *custody.Activation {
 	return a
 }
 
-// sent runs an activation, from after somebody on.
-func (v *vault) sent(a *custody.Activation, after privacy.SubjectID, between func()) (ids []privacy.SubjectID, err error) {
-	err = v.SendActivation(v.t.Context(), consumer, a, after, func(disclosed []custody.Disclosure) error {
+// sent goes on with an activation after somebody.
+func (v *vault) sent(a *custody.Campaign, after privacy.SubjectID, between func()) (ids []privacy.SubjectID, err error) {
+	c, err := v.ResumeActivation(v.t.Context(), consumer, a.ID, after)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Send(v.t.Context(), func(disclosed []custody.Disclosure) error {
 		for _, d := range disclosed {
 			ids = append(ids, d.Subject)
 		}
@@ -44,9 +50,13 @@ func (v *vault) sent(a *custody.Activation, after privacy.SubjectID, between fun
 	return ids, err
 }
 
-func (v *vault) withdrawnSince(a *custody.Activation) []privacy.SubjectID {
+func (v *vault) withdrawnSince(a *custody.Campaign) []privacy.SubjectID {
 	v.t.Helper()
-	gone, _, _, err := v.WithdrawnSince(v.t.Context(), consumer, a, privacy.SubjectID{}, 1000)
+	kept, err := v.Activation(v.t.Context(), consumer, a.ID)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	gone, _, _, err := v.WithdrawnSince(v.t.Context(), consumer, kept, privacy.SubjectID{}, 1000)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -124,6 +134,70 @@ func TestActivationEnds(t *testing.T) {
 	v.clock.advance(7*24*time.Hour + time.Second)
 	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); privacy.CodeOf(err) != "activation_over" || len(got) != 0 {
 		t.Errorf("after a week: %d, %v", len(got), err)
+	}
+}
+
+// Of too few people there is no campaign, however many the noise makes of them: what has been counted is paid for, and nothing begins.
+func TestActivationOfTooFewIsNotBegun(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	v.subscribers("Hessen", 49)
+	id := v.segment(`{"facet":"province","eq":"Hessen"}`)
+	for _, also := range []privacy.AttributeName{"given_name", "family_name", "full_name", "city", "country", "language", "gender", "postcode", "interests", "customer_level", "source", "education"} {
+		if _, err := v.Activate(t.Context(), consumer, id, marketing, []privacy.AttributeName{"email", also}); privacy.CodeOf(err) != "cohort_too_small" {
+			t.Errorf("with %s: %v", also, err)
+		}
+	}
+	if n := v.count(`SELECT count(*) FROM activation`); n != 0 {
+		t.Errorf("%d activations were begun", n)
+	}
+}
+
+// A policy that is published while a campaign is being sent is in force from the next step on. Who may be told of a fact in a coarser form than the
+// segment has it is named no more, neither in the stream that is under way nor in one that goes on with it.
+func TestLaw6APolicyPublishedWhileACampaignIsSent(t *testing.T) {
+	v := setup(t)
+	v.follow()
+	v.subscribers("Hessen", 300)
+	a := v.activate()
+	reached, err := v.sent(a, privacy.SubjectID{}, func() {
+		v.publish(func(data map[string]any) {
+			data["matrix"].(map[string]any)["province"].(map[string]any)[string(marketing)] = "tokenise"
+		})
+	})
+	if privacy.CodeOf(err) != "policy_changing" || len(reached) != 250 {
+		t.Errorf("sent to %d, %v", len(reached), err)
+	}
+	if got, err := v.sent(a, reached[len(reached)-1], func() {}); privacy.CodeOf(err) != "facet_too_fine" || len(got) != 0 {
+		t.Errorf("after the policy: sent to %d, %v", len(got), err)
+	}
+}
+
+// coarserWhenExplicit has the policy let a province be known as a token alone of those who have agreed explicitly.
+func coarserWhenExplicit(r *policy.Revision) {
+	const column = "modes := {attribute: mode | mode := data.matrix[attribute][input.purpose]}"
+	r.Modules["matrix.rego"] = strings.Replace(r.Modules["matrix.rego"], column, `column := {attribute: mode | mode := data.matrix[attribute][input.purpose]}
+
+modes := object.union(column, {"province": "tokenise"}) if {
+	input.subject.consent.explicit
+} else := column`, 1)
+}
+
+// What may be told of somebody may become coarser under the same policy too, as what they have said does.
+func TestLaw6NamedAsTheDecisionAtSendingPermits(t *testing.T) {
+	v := setup(t)
+	v.publishRevision(coarserWhenExplicit)
+	v.follow()
+	v.subscribers("Hessen", 300)
+	a := v.activate()
+	everybody, err := v.sent(a, privacy.SubjectID{}, func() {})
+	if err != nil || len(everybody) != 300 {
+		t.Fatalf("sent to %d, %v", len(everybody), err)
+	}
+	last := everybody[299]
+	reached, err := v.sent(a, privacy.SubjectID{}, func() { v.consent(last, custody.Consent{Action: privacy.ActionGrant, Explicit: true}) })
+	if err != nil || len(reached) != 299 || slices.Contains(reached, last) {
+		t.Errorf("sent to %d, %v", len(reached), err)
 	}
 }
 

@@ -32,6 +32,8 @@ type Disclosure struct {
 	Subject    privacy.SubjectID
 	Attributes []Released
 	Withheld   []Withheld
+
+	outcome privacy.Outcome // of the decision that is on record
 }
 
 // Released is one value on its way out.
@@ -263,6 +265,7 @@ func (r *releasePart) openAll() ([]Disclosure, error) {
 		if !granted && len(disclosures[i].Attributes) == 0 {
 			disclosures[i] = r.notGranted()
 		}
+		disclosures[i].outcome = r.cases[i].outcome
 	}
 	return disclosures, nil
 }

@@ -202,6 +202,11 @@ func TestDiscloseUsesARevisionPublishedElsewhereAtOnce(t *testing.T) {
 // publish changes the data of the built-in policy and puts the result in force, as an officer would.
 func (v *vault) publish(change func(data map[string]any)) privacy.RevisionID {
 	v.t.Helper()
+	return v.publishRevision(func(r *policy.Revision) { change(r.Data) })
+}
+
+func (v *vault) publishRevision(change func(*policy.Revision)) privacy.RevisionID {
+	v.t.Helper()
 	words, err := catalogue.Load()
 	if err != nil {
 		v.t.Fatal(err)
@@ -210,7 +215,7 @@ func (v *vault) publish(change func(data map[string]any)) privacy.RevisionID {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	change(revision.Data)
+	change(&revision)
 	if revision, err = policy.NewRevision(revision.Modules, revision.Data); err != nil {
 		v.t.Fatal(err)
 	}

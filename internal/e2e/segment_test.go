@@ -141,6 +141,32 @@ func TestSegmentWalk(t *testing.T) {
 	}
 }
 
+// What is wrong with an activation as a whole is said before the first line of it: with a status, and as any other problem.
+func TestActivationRefusedBeforeItIsSent(t *testing.T) {
+	clock := &clock{}
+	v := setupWith(t, clock.set)
+	people := v.townsfolk("Graz", 80)
+	v.indexed(v.url)
+	path := v.segment(`{"facet":"province","eq":"Graz"}`)
+	activation, sent := readActivation(t, v.post(path+"/activations", v.consumer(), `{"purpose":"marketing.email","attributes":["email"]}`, http.StatusOK).body)
+	if len(sent) != 80 {
+		t.Fatalf("%d members", len(sent))
+	}
+	refused := func(status int, code string) {
+		t.Helper()
+		a := v.call(http.MethodPost, v.url+"/v1/activations/"+activation+"/resume", v.consumer(), `{}`)
+		if kind := a.header.Get("Content-Type"); a.status != status || a.code() != code || kind != "application/problem+json" {
+			t.Errorf("%d %s %.300s, want %d %s", a.status, kind, a.body, status, code)
+		}
+	}
+	for _, one := range people[:40] {
+		v.post("/v1/consents", v.steward(), object{"subject": one, "purpose": "marketing.email", "action": "withdraw"}, http.StatusCreated)
+	}
+	refused(http.StatusUnprocessableEntity, "cohort_too_small")
+	clock.pass(8 * 24 * time.Hour)
+	refused(http.StatusConflict, "activation_over")
+}
+
 // readActivation gives the name of an activation and the members it was sent to, in order.
 func readActivation(t *testing.T, content []byte) (activation string, sent []string) {
 	t.Helper()
