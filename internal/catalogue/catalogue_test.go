@@ -136,6 +136,8 @@ func TestParseRefusesContradictions(t *testing.T) {
 		{"rule that does not fit", `"generalise": {"rule": "month"}`, `"generalise": {"rule": "largest"}`},
 		{"falling bounds", `[18, 25, 35, 45, 55, 65]`, `[25, 18, 35, 45, 55, 65]`},
 		{"labels that do not match", `"labels": ["low", "middle", "high", "top"]`, `"labels": ["low", "high"]`},
+		{"one label for two bands of a facet", `"labels": ["low", "middle", "high", "top"]`, `"labels": ["low", "high", "middle", "high"]`},
+		{"one label for two bands of a general form", `"labels": ["low", "fair", "good", "high"]`, `"labels": ["low", "fair", "good", "low"]`},
 		{"reference to nothing", `{"rule": "attribute", "attribute": "province"}`, `{"rule": "attribute", "attribute": "county"}`},
 		{"reference to itself", `{"rule": "attribute", "attribute": "province"}`, `{"rule": "attribute", "attribute": "city"}`},
 		{"derived from nothing", `"derived_from": ["last_purchase"]`, `"derived_from": ["yesterday"]`},

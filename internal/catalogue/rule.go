@@ -17,6 +17,9 @@ func (r *Rule) check(a *Attribute) error {
 	if len(r.Labels) > 0 && len(r.Labels) != len(r.Bounds)+1 {
 		return invalidCatalogue("attribute %s: the rule %s has one label more than bounds", a.Name, r.Rule)
 	}
+	if repeated(r.Labels) {
+		return invalidCatalogue("attribute %s: two bands of the rule %s have one label", a.Name, r.Rule)
+	}
 	if r.Rule == RulePrefix && r.Keep < 1 {
 		return invalidCatalogue("attribute %s: a prefix keeps at least one character", a.Name)
 	}
@@ -48,4 +51,9 @@ func (r *Rule) fits(t Type) bool {
 
 func rising(bounds []int64) bool {
 	return slices.IsSorted(bounds) && len(slices.Compact(slices.Clone(bounds))) == len(bounds)
+}
+
+func repeated(labels []string) bool {
+	sorted := slices.Sorted(slices.Values(labels))
+	return len(slices.Compact(sorted)) < len(labels)
 }
