@@ -124,3 +124,6 @@ func (t *Truth) Count(ctx context.Context, caller Caller, predicate json.RawMess
 	})
 	return counted.Load(), err
 }
+
+// BuildSegments builds the index once, as RunSegments does until it succeeds.
+func (s *Service) BuildSegments(ctx context.Context) error { return s.segments.build(ctx) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -172,14 +174,57 @@ func TestSegmentsGoOnWithoutTheDamaged(t *testing.T) {
 	v.exec(`UPDATE subject SET facets = set_byte(facets, 20, get_byte(facets, 20) # 1) WHERE subject_id = '` + facets.String() + `'`)
 	v.follow()
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 2)
+	v.wantLeftOut(2)
 	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + later.String() + `'`)
 	v.exec(`INSERT INTO change (subject_id, change_id, kind, purpose, detail, at)
 		SELECT subject_id, gen_random_uuid(), kind, purpose, detail, at FROM change WHERE subject_id = '` + later.String() + `' LIMIT 1`)
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 1)
+	v.wantLeftOut(3)
 	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + later.String() + `'`)
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 1)
 	v.clock.advance(time.Hour + time.Second)
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 2)
+	v.wantLeftOut(2)
+}
+
+func (v *vault) wantLeftOut(want int) {
+	v.t.Helper()
+	if n := v.SegmentProgress().LeftOut; n != want {
+		v.t.Errorf("%d are left out, want %d", n, want)
+	}
+}
+
+// A node that finds the key pages of nobody is not ready with an index of nobody. When they are there it is, and whoever is damaged still is left out.
+func TestSegmentsOfAnUnreadablePopulationAreNotReady(t *testing.T) {
+	v := setup(t)
+	v.townsfolk("Köln", 130)
+	segment := v.segment(`{"facet":"city","eq":"Köln"}`)
+	pages, away := filepath.Join(v.dir, "records", "pages"), filepath.Join(v.dir, "away")
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(pages, away)
+	other := v.another()
+	for range 2 {
+		wantCode(t, other.BuildSegments(t.Context()), privacy.KindUnavailable, "segments_unreadable")
+		other.wantLeftOut(130)
+		if _, err := other.howMany(segment); other.SegmentProgress().Ready || privacy.CodeOf(err) != "segments_building" {
+			t.Errorf("it counts: %v", err)
+		}
+	}
+	if err := os.RemoveAll(pages); err != nil {
+		t.Fatal(err)
+	}
+	move(away, pages)
+	v.exec(`UPDATE subject SET facets = set_byte(facets, 20, get_byte(facets, 20) # 1) WHERE subject_id IN (SELECT subject_id FROM subject LIMIT 65)`)
+	if err := other.BuildSegments(t.Context()); err != nil || !other.SegmentProgress().Ready {
+		t.Fatalf("with the pages: %v", err)
+	}
+	other.wantLeftOut(65)
+	other.exactly(`{"facet":"city","eq":"Köln"}`, 65)
 }
 
 // What was told counts for as long as the window in force reaches back: a policy with a longer window renews no budget.

@@ -38,6 +38,8 @@ type segments struct {
 	missing map[privacy.SubjectID]time.Time // told of, and not seen yet: since when
 	version segment.Version
 
+	leftOut leftOut
+
 	wanted   chan struct{} // a build is
 	progress segmentProgress
 }
@@ -56,6 +58,7 @@ type segmentView struct {
 type SegmentProgress struct {
 	Ready    bool          `json:"ready"`
 	Subjects int64         `json:"subjects" doc:"People read so far."`
+	LeftOut  int           `json:"-"` // people of whom something is damaged
 	Took     time.Duration `json:"-"`
 	Size     segment.Size  `json:"-"`
 }
@@ -104,7 +107,7 @@ func (s *Service) SegmentProgress() *SegmentProgress {
 		return nil
 	}
 	p := &s.segments.progress
-	progress := &SegmentProgress{Ready: p.ready.Load(), Subjects: p.subjects.Load(), Took: time.Duration(p.took.Load())}
+	progress := &SegmentProgress{Ready: p.ready.Load(), Subjects: p.subjects.Load(), LeftOut: s.segments.leftOut.count(), Took: time.Duration(p.took.Load())}
 	if size := p.size.Load(); size != nil {
 		progress.Size = *size
 	}
@@ -179,6 +182,7 @@ func (g *segments) build(ctx context.Context) (err error) {
 	s, start := g.service, time.Now()
 	g.progress.ready.Store(false)
 	g.progress.subjects.Store(0)
+	g.leftOut.begin()
 	defer func() {
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "building the index of segments failed; trying again", slog.String("code", privacy.CodeOf(err)))
@@ -198,6 +202,7 @@ func (g *segments) build(ctx context.Context) (err error) {
 	if err := g.readAll(ctx, segmentReading{g, index, states, 1, s.instant(), index.Load}); err != nil {
 		return err
 	}
+	s.tellLeftOut(ctx, g.leftOut.count())
 	index.Settle()
 	g.turn <- struct{}{}
 	g.index, g.states, g.cursor, g.version = index, states, cursor, 1
@@ -215,18 +220,22 @@ func (g *segments) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// readAll reads the population.
+// readAll reads the population, unless most of it cannot be read.
 func (g *segments) readAll(ctx context.Context, reading segmentReading) error {
 	told := newProgressLog(g.service.log, &g.progress.subjects)
-	return g.service.eachRange(ctx, populationReaders(), func(ctx context.Context, _ int, next store.SubjectRange) error {
-		seen, err := reading.take(ctx, g.service.store.Countables(ctx, next))
+	err := g.service.eachRange(ctx, populationReaders(), func(ctx context.Context, _ int, next store.SubjectRange) error {
+		found, err := reading.take(ctx, g.service.store.Countables(ctx, next))
 		if err != nil {
 			return err
 		}
-		g.progress.subjects.Add(int64(len(seen)))
+		g.progress.subjects.Add(int64(len(found.seen)))
 		told.say(ctx)
-		return nil
+		return g.leftOut.judge(false)
 	})
+	if err != nil {
+		return err
+	}
+	return g.leftOut.judge(true)
 }
 
 // progressLog says now and then how far a build is.
@@ -351,11 +360,12 @@ func (g *segments) takeIn(ctx context.Context, changes *store.Following, due []p
 	}
 	reading := segmentReading{g, g.index, g.states, g.version, at, g.index.Apply}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(who)), 1000) {
-		seen, err := reading.take(ctx, g.service.store.CountablesOf(ctx, ids))
+		found, err := reading.take(ctx, g.service.store.CountablesOf(ctx, ids))
 		if err != nil {
 			return err
 		}
-		for _, id := range seen {
+		g.service.tellLeftOut(ctx, len(found.damaged))
+		for _, id := range found.seen {
 			delete(who, id)
 		}
 	}

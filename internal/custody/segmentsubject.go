@@ -29,29 +29,37 @@ type segmentReading struct {
 	apply   func([]segment.Subject)
 }
 
-// take reads people, and gives whom it has seen. Facets that were made by other rules, or never, are made anew. Somebody of whom
-// something is damaged is counted nowhere, and stands in nobody else's way.
-func (r segmentReading) take(ctx context.Context, people iter.Seq2[*store.Person, error]) ([]privacy.SubjectID, error) {
-	seen, old, damaged, err := r.takeCurrent(ctx, people)
+// peopleRead is what was found of people.
+type peopleRead struct {
+	seen    []privacy.SubjectID
+	damaged []privacy.SubjectID // of whom something does not open
+	old     []privacy.SubjectID // whose facets have to be made anew
+	counted int                 // the living in the index now
+}
+
+// take reads people. Facets that were made by other rules, or never, are made anew. Somebody of whom something is damaged is counted
+// nowhere, and stands in nobody else's way.
+func (r segmentReading) take(ctx context.Context, people iter.Seq2[*store.Person, error]) (*peopleRead, error) {
+	t, err := r.takeCurrent(ctx, people)
 	if err != nil {
 		return nil, err
 	}
-	if len(old) > 0 {
-		remade, lost, err := r.remake(ctx, old)
+	if len(t.old) > 0 {
+		remade, lost, err := r.remake(ctx, t.old)
 		if err != nil {
 			return nil, err
 		}
-		_, contested, again, err := r.takeCurrent(ctx, r.service.store.CountablesOf(ctx, remade))
+		again, err := r.takeCurrent(ctx, r.service.store.CountablesOf(ctx, remade))
 		if err != nil {
 			return nil, err
 		}
-		if len(contested) > 0 {
+		if len(again.old) > 0 {
 			return nil, privacy.Unavailable(nil, "facets_contested", "another node makes facets by other rules; finish the upgrade")
 		}
-		damaged = slices.Concat(damaged, lost, again)
+		t.damaged, t.counted = slices.Concat(t.damaged, lost, again.damaged), t.counted+again.counted
 	}
-	r.leaveOut(ctx, damaged)
-	return seen, nil
+	r.leaveOut(t)
+	return t, nil
 }
 
 // remake makes the facets of people anew, but of those of whom something is damaged.
@@ -69,41 +77,51 @@ func (r segmentReading) remake(ctx context.Context, ids []privacy.SubjectID) (re
 	return remade, damaged, nil
 }
 
-// leaveOut has people counted nowhere for a while.
-func (r segmentReading) leaveOut(ctx context.Context, damaged []privacy.SubjectID) {
-	if len(damaged) == 0 {
+// leaveOut has those of whom something is damaged counted nowhere for a while.
+func (r segmentReading) leaveOut(t *peopleRead) {
+	r.leftOut.note(t)
+	if len(t.damaged) == 0 {
 		return
 	}
-	gone := make([]segment.Subject, len(damaged))
-	for i, id := range damaged {
+	gone := make([]segment.Subject, len(t.damaged))
+	for i, id := range t.damaged {
 		gone[i] = segment.Subject{ID: id, Version: r.version, Gone: true}
 	}
 	r.apply(gone)
-	r.index.Again(damaged, r.at.Add(damagedAgain))
-	r.service.log.WarnContext(ctx, "people of whom something is damaged are in no segment: an operator must look into it", slog.Int("subjects", len(damaged)))
+	r.index.Again(t.damaged, r.at.Add(damagedAgain))
+}
+
+// tellLeftOut has the log say that somebody is left out.
+func (s *Service) tellLeftOut(ctx context.Context, people int) {
+	if people > 0 {
+		s.log.WarnContext(ctx, "people of whom something is damaged are in no segment: an operator must look into it", slog.Int("subjects", people))
+	}
 }
 
 // appliedAtOnce is how many people go into the index together: answers wait for them.
 const appliedAtOnce = 250
 
-// takeCurrent is take but for the people whose facets have to be made anew, whom it gives as old, and those of whom something is damaged.
-func (r segmentReading) takeCurrent(ctx context.Context, people iter.Seq2[*store.Person, error]) (seen, old, damaged []privacy.SubjectID, err error) {
-	subjects, width := make([]segment.Subject, 0, appliedAtOnce), len(r.facets)+len(r.states.purposes)
+// takeCurrent is take but for the people whose facets have to be made anew, and those of whom something is damaged.
+func (r segmentReading) takeCurrent(ctx context.Context, people iter.Seq2[*store.Person, error]) (*peopleRead, error) {
+	t, subjects, width := &peopleRead{}, make([]segment.Subject, 0, appliedAtOnce), len(r.facets)+len(r.states.purposes)
 	codes := make([]segment.Code, appliedAtOnce*width)
 	for person, err := range people {
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
-		seen = append(seen, person.Subject.ID)
+		t.seen = append(t.seen, person.Subject.ID)
 		subject, current, err := r.subject(ctx, person, codes[len(subjects)*width:][:width])
 		switch {
 		case isDamage(err):
-			damaged = append(damaged, person.Subject.ID)
+			t.damaged = append(t.damaged, person.Subject.ID)
 		case err != nil:
-			return nil, nil, nil, err
+			return nil, err
 		case !current:
-			old = append(old, person.Subject.ID)
+			t.old = append(t.old, person.Subject.ID)
 		default:
+			if !subject.Gone {
+				t.counted++
+			}
 			if subjects = append(subjects, subject); len(subjects) == appliedAtOnce {
 				r.apply(subjects)
 				subjects = subjects[:0]
@@ -111,7 +129,7 @@ func (r segmentReading) takeCurrent(ctx context.Context, people iter.Seq2[*store
 		}
 	}
 	r.apply(subjects)
-	return seen, old, damaged, nil
+	return t, nil
 }
 
 // subject works out what the index holds of one person. It reports false of facets that were made by other rules, or never: they

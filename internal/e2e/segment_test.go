@@ -75,6 +75,9 @@ func TestSegmentWalk(t *testing.T) {
 	people := v.townsfolk("Graz", 120)
 	v.indexed(v.url)
 	v.indexed(other)
+	if a := v.call(http.MethodGet, v.url+"/metrics", "", nil); !bytes.Contains(a.body, []byte("consentry_segment_index_left_out 0\n")) {
+		t.Error("the metrics do not say how many are left out")
+	}
 	path := v.segment(`{"all":[{"facet":"city","eq":"Graz"},{"facet":"customer_level","between":["silver","platinum"]}]}`)
 	var read struct {
 		Version int
