@@ -19,11 +19,18 @@
 // given before is given again unchanged while nothing has changed, and costs nothing, since it tells nothing new; that
 // something somewhere has changed can be seen from a fresh answer, what or whose cannot.
 //
+// Windows do not slide: those of one length begin at the same moments for all clients, one where the other ends. A client can spend the whole
+// budget just before a window ends and the next one just after, so the bound for a span as long as a window is two budgets, not one; whoever
+// means one sets half. A policy with another length of windows moves where they begin. What was told since the beginning of the new one counts
+// against it, and what was told before does not.
+//
 // # What suppression leaks
 //
 // A count below the cohort minimum is not told. The minimum is held against the noisy count, never the true one, so that a suppressed
 // answer is computed from what is private already: it costs the budget as any other, and tells that the noisy count was
-// below the minimum and nothing else. What is shown is never below the minimum, so never negative, and the total of a breakdown is
+// below the minimum and nothing else. A count that is shown therefore proves nothing of how many people there are: a group that lacks d of them
+// is shown with probability exp(-epsilon*d)/(1+exp(-epsilon)), 23 times in 100 for d = 2 at epsilon 0.5. What hides people is the noise; the
+// minimum keeps small groups from being acted on. What is shown is never below the minimum, so never negative, and the total of a breakdown is
 // the sum of the cells that are shown: the suppressed ones cannot be had by subtraction.
 //
 // The values of some facets are written by people (a city, an industry), and are not known beforehand. Their cells are told only when they
@@ -34,5 +41,8 @@
 // does not depend on which values there are.
 //
 // Activating a segment is no aggregate: it discloses members one by one, each under their own consent and each on
-// record. That a cohort is large enough for it is decided on a noisy count, and so is a release like any other.
+// record. Whether a cohort is large enough is decided twice. First on a noisy count of those who may be named, when it begins: a release like any
+// other. Then on their true number, there and whenever it is gone on with, without noise or cost, so that no sending begins with fewer than the minimum. A
+// refusal by that number tells that it is below the minimum, exactly. Whoever goes on with an activation again and again, for the week that this is possible, sees
+// when the number crosses the minimum, and can tell by it of one person if they know of all the others. When it is not below, the names are told, which says more.
 package segment
