@@ -87,6 +87,8 @@ func scriptVault(t *testing.T, server *localserver.Postgres, env *testscript.Env
 	env.Setenv("DATABASE_URL", url)
 	env.Setenv("CONSENTRY_TOKEN_STEWARD", issuer.Token(t, "steward", privacy.RoleSteward))
 	env.Setenv("CONSENTRY_TOKEN_OFFICER", issuer.Token(t, "officer", privacy.RoleOfficer))
+	env.Setenv("CONSENTRY_TOKEN_AGENT", issuer.Token(t, "service-desk", privacy.RoleAgent))
+	env.Setenv("ANOTHER_AGENT", issuer.Token(t, "back-office", privacy.RoleAgent))
 	env.Setenv("APPROVER", issuer.Token(t, "approver", privacy.RoleApprover))
 	env.Setenv("CONSUMER", issuer.Token(t, "crm-mailer", privacy.RoleConsumer))
 	return nil

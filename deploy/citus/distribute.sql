@@ -41,6 +41,7 @@ SELECT create_distributed_table('rights_detail', 'subject_id', colocate_with => 
 SELECT create_distributed_table('rights_code', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('rights_recipient', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('erasure', 'subject_id', colocate_with => 'subject');
+SELECT create_distributed_table('part_certificate', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('export', 'subject_id', colocate_with => 'subject');
 SELECT create_distributed_table('export_chunk', 'subject_id', colocate_with => 'subject');
 

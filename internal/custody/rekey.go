@@ -49,16 +49,21 @@ func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attri
 			if err := s.forgetSaid(ctx, tx, &row, attributes); err != nil {
 				return err
 			}
-			return s.eraseHeld(ctx, tx, row, r.ID, numbers)
+			return s.eraseHeld(ctx, tx, row, r, numbers)
 		})
 	})
 	return done && err == nil, err
 }
 
-func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject, request privacy.RightsRequestID, numbers []privacy.AttributeID) error {
+// eraseHeld deletes what there is of some attributes of a locked subject, and enters it. That there was nothing is entered once: the certificate
+// of the erasure rests on it.
+func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject, r *store.RightsRequest, numbers []privacy.AttributeID) error {
 	held, facets, err := tx.HeldValues(ctx, row.ID, numbers)
-	if err != nil || len(held) == 0 {
+	if err != nil || len(held) == 0 && r.Effected >= r.Joins {
 		return err
+	}
+	if len(held) == 0 {
+		return s.enterErased(ctx, tx, r, nil, s.instant())
 	}
 	key, err := s.keyAtHand(ctx, row.ID, row.Slot)
 	if err != nil {
@@ -74,7 +79,11 @@ func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject
 	if err != nil {
 		return err
 	}
-	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureFields, Client: systemClient, Subject: row.ID, Object: RequestObject(request), Attributes: names}})
+	return s.enterErased(ctx, tx, r, names, at)
+}
+
+func (s *Service) enterErased(ctx context.Context, tx *store.Tx, r *store.RightsRequest, names []privacy.AttributeName, at time.Time) error {
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureFields, Client: systemClient, Subject: r.Subject, Object: RequestObject(r.ID), Attributes: names}})
 	if err != nil {
 		return err
 	}
@@ -84,8 +93,8 @@ func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject
 // Rekey seals everything of a subject again under another key, and takes the old one away, once for a request. It may be repeated after any
 // failure, and has to be: until it returns, the old key may be there.
 func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) error {
-	old, punctured, spent, err := s.store.SpentSlotBy(ctx, id, request)
-	if err != nil || punctured {
+	old, spent, err := s.store.SpentSlotBy(ctx, id, request)
+	if err != nil || !old.PuncturedAt.IsZero() {
 		return err
 	}
 	if !spent {
@@ -96,7 +105,7 @@ func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request priva
 		}
 		err = s.withKeys(ctx, func() error {
 			return s.store.Write(ctx, func(tx *store.Tx) (err error) {
-				old, err = s.reseal(ctx, tx, id, request, slot, fresh)
+				old.Slot, err = s.reseal(ctx, tx, id, request, slot, fresh)
 				return err
 			})
 		})
@@ -104,15 +113,17 @@ func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request priva
 			return err
 		}
 	}
-	return s.takeSpent(ctx, store.SpentSlot{Subject: id, Request: request, Slot: old})
+	return s.takeSpent(ctx, store.SpentSlot{Subject: id, Request: request, Slot: old.Slot})
 }
 
 // takeSpent takes the key of a spent slot away.
 func (s *Service) takeSpent(ctx context.Context, spent store.SpentSlot) error {
-	if err := s.keyring.Puncture(ctx, spent.Slot); err != nil {
-		return s.pageAlarm(ctx, keyring.PageOf(spent.Slot), 1, err)
+	page := keyring.PageOf(spent.Slot)
+	versions, err := s.keyring.Erase(ctx, spent.Slot)
+	if err != nil {
+		return s.pageAlarm(ctx, page, 1, err)
 	}
-	return s.store.NoteSpentPunctured(ctx, spent.Subject, spent.Request, s.instant())
+	return s.store.NoteSpentPunctured(ctx, spent, versions[page], s.instant())
 }
 
 // takeAllSpent takes the keys away that subjects have had before, where that has not happened yet, and gives those erasures of whose subjects

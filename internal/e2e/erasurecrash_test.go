@@ -84,7 +84,7 @@ func TestErasureSurvivesAKillAtEveryStep(t *testing.T) {
 // A process that erases a part of somebody's data, backups included, is killed in between. Whoever starts next ends it: the part is gone, the key
 // that backups open under is gone, once, and what was not to be erased reads as before.
 func TestErasureOfAPartSurvivesAKill(t *testing.T) {
-	for _, point := range []string{"part_deleted", "part_rekeyed"} {
+	for _, point := range []string{"part_deleted", "part_rekeyed", "part_signed"} {
 		t.Run(point, func(t *testing.T) {
 			v := setup(t)
 			id := v.store("kill.a.part@example.com", object{"email": "kill.a.part@example.com", "given_name": "Ada", "country": "DE", "birth_date": "1990-12-10"})
@@ -101,13 +101,16 @@ func TestErasureOfAPartSurvivesAKill(t *testing.T) {
 			if err := v.connect().QueryRow(t.Context(), `SELECT request_id::text, state FROM rights_request`).Scan(&request, &state); err != nil || state != "in_progress" {
 				t.Fatalf("killed at %s: %s, %v", point, state, err)
 			}
-			if n := v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NOT NULL`); n != map[string]int{"part_deleted": 0, "part_rekeyed": 1}[point] {
+			if n := v.number(`SELECT count(*) FROM spent_slot WHERE punctured_at IS NOT NULL`); n != map[string]int{"part_deleted": 0, "part_rekeyed": 1, "part_signed": 1}[point] {
 				t.Errorf("killed at %s: %d keys are gone", point, n)
 			}
 			next := &vault{t: t, database: v.database, keys: v.keys, issuer: v.issuer, logs: v.logs, client: v.client}
 			next.node, next.url = next.start()
-			if r := next.closed(request); r.State != "completed" {
+			if r := next.closed(request); r.State != "completed" || !r.Certificate {
 				t.Errorf("the request: %+v", r)
+			}
+			if c, _ := next.certified(request); c.Part.Key != rights.KeyReplaced || len(c.Erased.Attributes) != 1 {
+				t.Errorf("the certificate: %+v, %+v", c, c.Part)
 			}
 			if d := next.disclose("marketing.email", []string{"email", "given_name"}, id).Disclosures[0]; d.Attributes["email"] != "kill.a.part@example.com" || d.Withheld["given_name"] != "no_value" {
 				t.Errorf("after the kill: %+v", d)

@@ -43,7 +43,7 @@ func TestErasureOfAPart(t *testing.T) {
 		t.Helper()
 		v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": only}}, http.StatusCreated).into(t, &r)
 		r = v.closed(r.ID)
-		if r.State != "completed" || r.Certificate {
+		if r.State != "completed" || !r.Certificate {
 			t.Errorf("erasure of %v: %+v", only, r)
 		}
 		return r

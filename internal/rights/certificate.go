@@ -18,7 +18,7 @@ const CertificateType = "erasure-certificate+jws"
 
 const certificateVersion = "1"
 
-// Certificate says that somebody was erased. It is a compact JWS, signed like receipts are, and can be checked by whoever has the
+// Certificate says that somebody was erased, or a part of what there was of them. It is a compact JWS, signed like receipts are, and can be checked by whoever has the
 // public keys: its entries of the audit log come with the proof that they are in the log of a signed checkpoint. It
 // names the person by pseudonym alone.
 type Certificate struct {
@@ -29,10 +29,11 @@ type Certificate struct {
 	Regime      privacy.Regime          `json:"regime"`
 	RequestedAt time.Time               `json:"requested_at"`
 	StoppedAt   time.Time               `json:"stopped_at"` // when reads stopped
-	KeyErasedAt time.Time               `json:"key_erased_at"`
+	KeyErasedAt time.Time               `json:"key_erased_at,omitzero"`
 	DeletedAt   time.Time               `json:"deleted_at"`
 	IssuedAt    time.Time               `json:"issued_at"`
-	Key         CertifiedKey            `json:"key"`
+	Key         CertifiedKey            `json:"key,omitzero"`
+	Part        *CertifiedPart          `json:"part,omitempty"` // nil: everything was erased
 	Erased      CertifiedData           `json:"erased"`
 	Kept        []string                `json:"kept"`
 	Processors  []CertifiedProcessor    `json:"processors"`
@@ -94,7 +95,11 @@ func (s *Service) certify(ctx context.Context, erasures []store.Erasure) error {
 	if err != nil {
 		return err
 	}
-	if err := s.prove(ctx, ready, documents); err != nil {
+	entries := make([][]string, len(ready))
+	for i := range ready {
+		entries[i] = ready[i].Entries
+	}
+	if err := s.prove(ctx, entries, documents); err != nil {
 		return err
 	}
 	signed, err := s.vault.SignDocuments(ctx, CertificateType, documents)
@@ -131,15 +136,19 @@ func (s *Service) certificates(ctx context.Context, erasures []store.Erasure, re
 
 func (s *Service) certificate(e *store.Erasure, r *store.RightsRequest, recipients []store.Recipient) *Certificate {
 	attributes, identifiers := s.vault.ErasedNames(e.Erased)
-	c := &Certificate{Version: certificateVersion, Request: e.Request, Subject: e.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime,
+	return &Certificate{Version: certificateVersion, Request: e.Request, Subject: e.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime,
 		RequestedAt: r.ReceivedAt.UTC(), StoppedAt: e.MarkedAt.UTC(), KeyErasedAt: e.PuncturedAt.UTC(), DeletedAt: e.DeletedAt.UTC(), IssuedAt: s.vault.Instant(),
 		Key:    CertifiedKey{Page: custody.PageOf(e.Slot), Version: e.PageVersion},
 		Erased: CertifiedData{Attributes: listed(attributes), Identifiers: listed(identifiers), Evidence: e.Erased.Evidence, Signals: e.Erased.Signals, Details: e.Erased.Details},
-		Kept:   kept, Processors: []CertifiedProcessor{}, Log: CertifiedLog{Origin: s.vault.Origin()}}
-	for _, p := range recipients {
-		c.Processors = append(c.Processors, CertifiedProcessor{ID: p.Processor, Name: p.Name, ToldAt: p.ToldAt.UTC(), AcknowledgedAt: p.AcknowledgedAt.UTC(), By: p.AcknowledgedBy})
+		Kept:   kept, Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Origin()}}
+}
+
+func certifiedProcessors(recipients []store.Recipient) []CertifiedProcessor {
+	list := make([]CertifiedProcessor, len(recipients))
+	for i, p := range recipients {
+		list[i] = CertifiedProcessor{ID: p.Processor, Name: p.Name, ToldAt: p.ToldAt.UTC(), AcknowledgedAt: p.AcknowledgedAt.UTC(), By: p.AcknowledgedBy}
 	}
-	return c
+	return list
 }
 
 func listed[T any](list []T) []T {
@@ -149,15 +158,15 @@ func listed[T any](list []T) []T {
 	return list
 }
 
-// prove adds the checkpoint that includes the entries of the erasures, and their places in it. The next one is up to half a second away, so
+// prove adds to certificates the checkpoint that includes the entries of each, and their places in it. The next one is up to half a second away, so
 // one is asked for now.
-func (s *Service) prove(ctx context.Context, erasures []store.Erasure, documents []any) error {
+func (s *Service) prove(ctx context.Context, entries [][]string, documents []any) error {
 	if err := s.vault.SequenceNow(ctx); err != nil {
 		return err
 	}
 	var names []audit.EntryName
-	for i := range erasures {
-		for _, text := range erasures[i].Entries {
+	for i := range entries {
+		for _, text := range entries[i] {
 			name, err := audit.ParseEntryName(text)
 			if err != nil {
 				return err
@@ -169,9 +178,9 @@ func (s *Service) prove(ctx context.Context, erasures []store.Erasure, documents
 	if err != nil {
 		return err
 	}
-	for i := range erasures {
-		c := documents[i].(*Certificate) //nolint:forcetypeassert // made by certificate
-		for range erasures[i].Entries {
+	for i := range entries {
+		c := documents[i].(*Certificate) //nolint:forcetypeassert // made by certificate and certificateOfPart
+		for range entries[i] {
 			p := proofs[0]
 			proofs = proofs[1:]
 			c.Log.Checkpoint = string(p.Note)
@@ -217,8 +226,10 @@ func (s *Service) Certificate(ctx context.Context, id privacy.RightsRequestID) (
 	switch {
 	case err != nil:
 		return "", err
-	case !erasesAll(&r.RightsRequest):
-		return "", privacy.NotFound("no_certificate", "only the erasure of everything has a certificate")
+	case r.Type != privacy.RequestErasure:
+		return "", privacy.NotFound("no_certificate", "only an erasure has a certificate")
+	case certificate == "" && erasesPart(&r.RightsRequest) && r.State.Closed():
+		return "", privacy.NotFound("no_certificate", "nothing was erased for this request alone: it was refused, or the person was erased altogether before, or it is older than certificates of parts")
 	case certificate == "":
 		return "", privacy.Conflict("not_erased_yet", "the erasure is not completed; there is a certificate once it is")
 	}
@@ -249,19 +260,27 @@ func VerifyCertificate(jws string, keys receipt.Keys) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	executed := false
+	entries := make([]audit.Entry, 0, len(c.Log.Entries))
 	for _, entry := range c.Log.Entries {
 		parsed, err := audit.ParseLeaf(entry.Leaf)
 		if err != nil || parsed.Subject != c.Subject || parsed.Object != custody.RequestObject(c.Request) {
 			return nil, errLogProof
 		}
-		executed = executed || parsed.Action == audit.ActionErasureExecute
+		entries = append(entries, parsed)
 		if err := audit.VerifyInclusion(parsed.LeafHash(), entry.Index, checkpoint.Size, entry.Path, checkpoint.Root); err != nil {
 			return nil, err
 		}
 	}
-	if !executed {
+	if !c.tells(entries) {
 		return nil, errLogProof
 	}
 	return &c, nil
+}
+
+// tells reports whether entries of the log say of the erasure what the certificate says.
+func (c *Certificate) tells(entries []audit.Entry) bool {
+	if c.Part != nil {
+		return c.Part.tells(c, entries)
+	}
+	return slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Action == audit.ActionErasureExecute })
 }

@@ -89,6 +89,11 @@ func erasesAll(r *store.RightsRequest) bool {
 	return r.Type == privacy.RequestErasure && r.Scope == everything
 }
 
+// erasesPart reports whether a request is the erasure of a part.
+func erasesPart(r *store.RightsRequest) bool {
+	return r.Type == privacy.RequestErasure && r.Scope != everything
+}
+
 // erasePart carries a partial erasure out. While a legal hold stands it waits; of somebody who was erased altogether nothing is left to do
 // but to see to it that no key is.
 func (s *Service) erasePart(ctx context.Context, r *store.RightsRequest) error {

@@ -79,7 +79,25 @@ func (s *Service) Requests(ctx context.Context, filter Filter) ([]Request, error
 	for i := range found {
 		list[i] = Request{RightsRequest: found[i], Certified: erasesAll(&found[i]) && found[i].State == privacy.RequestCompleted}
 	}
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	return list, s.seeParts(ctx, list)
+}
+
+// seeParts notes which of the erasures of a part have a certificate: those from before there were any have none.
+func (s *Service) seeParts(ctx context.Context, list []Request) error {
+	var parts []store.RightsRequestRef
+	for i := range list {
+		if r := &list[i]; erasesPart(&r.RightsRequest) && r.State == privacy.RequestCompleted {
+			parts = append(parts, store.RightsRequestRef{Subject: r.Subject, ID: r.ID})
+		}
+	}
+	certified, err := s.store.PartsCertified(ctx, parts)
+	for i := range list {
+		list[i].Certified = list[i].Certified || certified[list[i].ID]
+	}
+	return err
 }
 
 // change locks a request with its subject, lets work change it, and writes it with an audit entry.

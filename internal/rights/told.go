@@ -144,9 +144,18 @@ func (s *Service) settle(ctx context.Context, r *store.RightsRequest) error {
 	return s.close(ctx, r)
 }
 
-// close ends a request that was carried out as it was read, unless it was joined since.
+// close ends a request that was carried out as it was read, unless it was joined since. With that of the erasure of a part comes its certificate.
 func (s *Service) close(ctx context.Context, r *store.RightsRequest) error {
-	_, err := s.change(ctx, custody.System(), r.ID, audit.ActionRequestComplete, completed(r))
+	certificate, err := s.certifyPart(ctx, r)
+	if err != nil {
+		return err
+	}
+	_, err = s.change(ctx, custody.System(), r.ID, audit.ActionRequestComplete, func(tx *store.Tx, now *store.RightsRequest, at time.Time) error {
+		if err := completed(r)(tx, now, at); err != nil || certificate == "" {
+			return err
+		}
+		return tx.CertifyPart(ctx, now, certificate, at)
+	})
 	return unlessMovedOn(err)
 }
 

@@ -158,9 +158,10 @@ func (t *Tx) DeletePersonal(ctx context.Context, subjects []privacy.SubjectID) (
 	return erased, wrap(t.tx.SendBatch(ctx, batch).Close(), "delete what was sealed")
 }
 
-// Certificate reads the certificate of an erasure; "" when there is none yet.
+// Certificate reads the certificate of an erasure, of everything or of a part; "" when there is none yet.
 func (s *Store) Certificate(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (certificate string, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(certificate, '') FROM erasure WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).Scan(&certificate)
+	err = s.pool.QueryRow(ctx, `SELECT certificate FROM erasure WHERE subject_id = $1 AND request_id = $2 AND certificate IS NOT NULL
+		UNION ALL SELECT certificate FROM part_certificate WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).Scan(&certificate)
 	if isNoRows(err) {
 		return "", nil
 	}

@@ -103,13 +103,23 @@ func (t *Tx) SealedFacets(ctx context.Context, id privacy.SubjectID) (f Facets, 
 	return f, wrap(err, "read facets")
 }
 
-// SpentSlotBy gives the slot that a subject had before a request; false when the request has not changed it.
-func (s *Store) SpentSlotBy(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (slot privacy.KeySlot, punctured, spent bool, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at IS NOT NULL FROM spent_slot WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).Scan(&slot, &punctured)
+// SpentKey is the key that a subject had before a request.
+type SpentKey struct {
+	Slot        privacy.KeySlot
+	PuncturedAt time.Time // zero: it may still be there
+	PageVersion int64     // from which on its page lacks it; 0: not known
+}
+
+// SpentSlotBy gives the key that a subject had before a request; false when the request has not changed it.
+func (s *Store) SpentSlotBy(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (key SpentKey, spent bool, err error) {
+	var punctured *time.Time
+	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at, coalesce(page_version, 0) FROM spent_slot WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).
+		Scan(&key.Slot, &punctured, &key.PageVersion)
 	if isNoRows(err) {
-		return 0, false, false, nil
+		return SpentKey{}, false, nil
 	}
-	return slot, punctured, err == nil, wrap(err, "read a spent key slot")
+	key.PuncturedAt = timeOrZero(punctured)
+	return key, err == nil, wrap(err, "read a spent key slot")
 }
 
 // SpentSlot is a slot that a subject had before a request.
@@ -143,8 +153,9 @@ func scanSpentSlot(row pgx.CollectableRow) (one SpentSlot, err error) {
 	return one, row.Scan((*[16]byte)(&one.Subject), (*[16]byte)(&one.Request), &one.Slot)
 }
 
-// NoteSpentPunctured notes that the key of a spent slot is gone.
-func (s *Store) NoteSpentPunctured(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID, at time.Time) error {
-	_, err := s.pool.Exec(ctx, `UPDATE spent_slot SET punctured_at = $3 WHERE subject_id = $1 AND request_id = $2 AND punctured_at IS NULL`, [16]byte(id), [16]byte(request), at)
+// NoteSpentPunctured notes that the key of a spent slot is gone, from a version of its page on.
+func (s *Store) NoteSpentPunctured(ctx context.Context, spent SpentSlot, pageVersion int, at time.Time) error {
+	_, err := s.pool.Exec(ctx, `UPDATE spent_slot SET punctured_at = $3, page_version = $4 WHERE subject_id = $1 AND request_id = $2 AND punctured_at IS NULL`,
+		[16]byte(spent.Subject), [16]byte(spent.Request), at, int64(pageVersion))
 	return wrap(err, "note a puncture")
 }

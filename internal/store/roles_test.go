@@ -28,7 +28,7 @@ var (
 
 			"subject": readAndWrite, "identifier": readAndErase, "subject_identifier": anything, "attribute_value": anything,
 			"rights_request": readAndWrite, "rights_detail": anything, "rights_code": anything, "rights_recipient": readAndWrite,
-			"export": anything, "export_chunk": {"SELECT", "INSERT", "DELETE"}, "legal_hold": readAndWrite, "retention_run": readAndWrite, "spent_slot": readAndWrite, "erasure": readAndWrite, "suppression": readAndErase,
+			"export": anything, "export_chunk": {"SELECT", "INSERT", "DELETE"}, "legal_hold": readAndWrite, "retention_run": readAndWrite, "spent_slot": readAndWrite, "erasure": readAndWrite, "part_certificate": readAndAppend, "suppression": readAndErase,
 			"consent_evidence": anything, "notice": readAndAppend, "notice_draft": readAndWrite,
 			"consent_record": readAndAppend, "consent_receipt": readAndAppend, "confirmation": anything, "message": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "consent_state": {"SELECT", "INSERT", "UPDATE"},
 			"decision": readAndAppend, "audit_entry": readAndAppend, "audit_run": readAndAppend, "audit_leaf": readAndAppend, "audit_tile": readAndAppend,

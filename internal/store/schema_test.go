@@ -14,7 +14,7 @@ import (
 var placement = map[string]string{
 	"subject": "subject_id", "subject_identifier": "subject_id", "attribute_value": "subject_id", "consent_receipt": "subject_id", "confirmation": "subject_id",
 	"consent_record": "subject_id", "consent_state": "subject_id", "consent_evidence": "subject_id", "subject_signal": "subject_id",
-	"rights_request": "subject_id", "rights_detail": "subject_id", "rights_code": "subject_id", "rights_recipient": "subject_id", "legal_hold": "subject_id", "spent_slot": "subject_id", "erasure": "subject_id",
+	"rights_request": "subject_id", "rights_detail": "subject_id", "rights_code": "subject_id", "rights_recipient": "subject_id", "legal_hold": "subject_id", "spent_slot": "subject_id", "erasure": "subject_id", "part_certificate": "subject_id",
 	"export": "subject_id", "export_chunk": "subject_id",
 	"suppression": "hash",
 	"notice":      reference, "notice_draft": reference,
