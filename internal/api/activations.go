@@ -61,7 +61,7 @@ func (a *API) activationRoutes() {
 	register(a, huma.Operation{OperationID: "activations-resume", Method: http.MethodPost, Path: "/v1/activations/{id}/resume", Tags: tags, Responses: lines,
 		Summary: "Go on with an activation", Description: "After the last subject that came through, while the segment has enough people who may be named.", Errors: []int{http.StatusNotFound, http.StatusConflict}}, nobody, a.resumeActivation)
 	register(a, huma.Operation{OperationID: "activations-withdrawn", Method: http.MethodGet, Path: "/v1/activations/{id}/withdrawn", Tags: tags,
-		Summary: "List who has withdrawn since", Description: "The suppression list of a campaign.", Errors: []int{http.StatusNotFound}}, nobody, a.activationWithdrawn)
+		Summary: "List who has withdrawn since", Description: "The suppression list of a campaign. A member is on record before their line is sent: when lines were lost on the way, the list may name somebody who never came through.", Errors: []int{http.StatusNotFound}}, nobody, a.activationWithdrawn)
 }
 
 func (a *API) activate(ctx context.Context, caller custody.Caller, input *activateInput) (*huma.StreamResponse, error) {

@@ -87,7 +87,8 @@ func (s *Service) Activation(ctx context.Context, caller Caller, id [16]byte) (*
 }
 
 // WithdrawnSince lists, in order from after one on, those to whom a campaign was sent and who may not be told of for its purpose any more: who
-// is to be taken off what was sent, or has yet to be. more tells whether there may be others behind last. Nothing is opened, and neither the
+// is to be taken off what was sent, or has yet to be. That somebody was sent is on record before it is, so those are among them whose lines were lost
+// on the way: better one too many than one too few. more tells whether there may be others behind last. Nothing is opened, and neither the
 // segment nor its facets need be there any more.
 func (s *Service) WithdrawnSince(ctx context.Context, caller Caller, a *Activation, after privacy.SubjectID, limit int) (gone []privacy.SubjectID, last privacy.SubjectID, more bool, err error) {
 	sent, err := s.store.ReleasedUnder(ctx, activationObject(a.ID), a.Behind, a.Attributes, after, limit)

@@ -168,6 +168,9 @@ func TestLaw6APolicyPublishedWhileACampaignIsSent(t *testing.T) {
 	if privacy.CodeOf(err) != "policy_changing" || len(reached) != 250 {
 		t.Errorf("sent to %d, %v", len(reached), err)
 	}
+	if n := v.count(fmt.Sprintf(`SELECT count(*) FROM audit_entry WHERE object = 'activation/%s' AND action = 'disclosure'`, privacy.SubjectID(a.ID))); n != 250 {
+		t.Errorf("%d disclosures are on record", n)
+	}
 	if got, err := v.sent(a, reached[len(reached)-1], func() {}); privacy.CodeOf(err) != "facet_too_fine" || len(got) != 0 {
 		t.Errorf("after the policy: sent to %d, %v", len(got), err)
 	}

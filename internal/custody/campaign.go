@@ -19,8 +19,6 @@ type Campaign struct {
 	revision privacy.RevisionID  // that lets them be named
 }
 
-var errActivationPolicy = privacy.Unavailable(nil, "policy_changing", "a policy was published meanwhile; resume after the last subject that came through")
-
 // campaign finds who is in the segment of an activation now and may be named, and of them those after one.
 func (s *Service) campaign(ctx context.Context, caller Caller, a *Activation, after privacy.SubjectID) (*Campaign, error) {
 	if s.over(a) {
@@ -88,21 +86,18 @@ func (c *Campaign) Send(ctx context.Context, send func([]Disclosure) error) erro
 	return nil
 }
 
-// disclose discloses members. Those of whom something does not open are left out, and keep nobody else from being told of.
+// disclose discloses members, unless a policy was published since they were found: nobody is on record then whom nothing is sent of. Those of whom something does not open are left out, and keep nobody else from being told of.
 func (c *Campaign) disclose(ctx context.Context, ids []privacy.SubjectID) ([]Disclosure, error) {
 	refs := make([]SubjectRef, len(ids))
 	for i, id := range ids {
 		refs[i].ID = id
 	}
-	disclosed, err := c.service.Disclose(ctx, c.caller, Request{Purpose: c.Purpose, Attributes: toldBy(c.Activation), Subjects: refs, Object: activationObject(c.ID)})
+	disclosed, err := c.service.Disclose(ctx, c.caller, Request{Purpose: c.Purpose, Attributes: toldBy(c.Activation), Subjects: refs, Object: activationObject(c.ID), Revision: c.revision})
 	if isDamage(err) {
 		return oneByOne(ids, func(one []privacy.SubjectID) ([]Disclosure, error) { return c.disclose(ctx, one) }, nil)
 	}
 	if err != nil {
 		return nil, err
-	}
-	if disclosed.Revision != c.revision {
-		return nil, errActivationPolicy
 	}
 	return disclosed.Disclosures, nil
 }

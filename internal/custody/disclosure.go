@@ -77,6 +77,8 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 	return nil, privacy.Unavailable(nil, "policy_changing", "the policy, or the rights of somebody asked about, are changing again and again; try again")
 }
 
+var errOtherPolicy = privacy.Unavailable(nil, "policy_changing", "a policy was published meanwhile; go on under it, with what has not come through")
+
 // decisionRounds bounds how often a disclosure is decided again because the policy changed under it, or a subject was erased, restricted
 // or the like.
 const decisionRounds = 5
@@ -147,6 +149,9 @@ func (r *release) part(ctx context.Context, ids []privacy.SubjectID) (*Disclosed
 	revision, snapshots, err := s.store.ReadForDisclosure(ctx, r.request.Purpose, r.asked.stored, ids, r.now)
 	if err != nil {
 		return nil, err
+	}
+	if under := r.request.Revision; under != "" && under != revision {
+		return nil, errOtherPolicy
 	}
 	if err := s.LoadRevision(ctx, revision); err != nil {
 		return nil, err

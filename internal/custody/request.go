@@ -17,8 +17,9 @@ type Request struct {
 	Purpose    privacy.PurposeName
 	Attributes []privacy.AttributeName
 	Subjects   []SubjectRef
-	Object     string // what it is part of, for the record; "" for nothing
-	Retried    bool   // it may be made for its object again and again: as long as the decision stays the same, it is on record once
+	Object     string             // what it is part of, for the record; "" for nothing
+	Revision   privacy.RevisionID // decided under this one or not at all: policy_changing; "" for the one in force
+	Retried    bool               // it may be made for its object again and again: as long as the decision stays the same, it is on record once
 }
 
 // SubjectRef names a subject by id, or by an identifier when the id is zero.

@@ -116,7 +116,7 @@ func (s *Store) Activation(ctx context.Context, id [16]byte) (a Activation, err 
 }
 
 // ReleasedUnder lists, in the order of their ids, the subjects of disclosures that name an object and by which all of some attributes and one of others at least
-// were permitted, from after one on.
+// were permitted, from after one on. An entry is there before anything is sent, so of the last it may be that nothing came through.
 func (s *Store) ReleasedUnder(ctx context.Context, object string, all, some []privacy.AttributeName, after privacy.SubjectID, limit int) ([]privacy.SubjectID, error) {
 	rows, err := s.pool.Query(ctx, `SELECT DISTINCT e.subject_id FROM audit_entry e JOIN decision d ON d.hash = e.decision_hash
 		WHERE e.object COLLATE "C" = $1 AND e.action = 'disclosure' AND e.subject_id > $2
