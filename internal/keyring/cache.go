@@ -24,8 +24,8 @@ type pageCache struct {
 }
 
 type cachedPage struct {
-	done   chan struct{} // closed when tree and err are set
-	tree   tree
+	done   chan struct{} // closed when page and err are set
+	page   *page
 	err    error
 	place  *list.Element
 	expiry *time.Timer
@@ -41,19 +41,19 @@ func newPageCache(ttl time.Duration, limit int) *pageCache {
 
 // get gives the page, loading it if need be. The load outlives the caller's context,
 // since others may be waiting for it, but not the cache.
-func (c *pageCache) get(ctx context.Context, page PageNo, load func(context.Context) (tree, error)) (tree, error) {
+func (c *pageCache) get(ctx context.Context, page PageNo, load func(context.Context) (tree, error)) (*page, error) {
 	entry, err := c.entry(ctx, page, load)
 	if err != nil {
 		return nil, err
 	}
 	select {
 	case <-entry.done:
-		return entry.tree, entry.err
+		return entry.page, entry.err
 	default:
 	}
 	select {
 	case <-entry.done:
-		return entry.tree, entry.err
+		return entry.page, entry.err
 	case <-ctx.Done():
 		return nil, unavailable(ctx.Err())
 	}
@@ -77,7 +77,8 @@ func (c *pageCache) entry(ctx context.Context, page PageNo, load func(context.Co
 		loading, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		defer context.AfterFunc(c.life, cancel)()
-		entry.tree, entry.err = load(loading)
+		unwrapped, err := load(loading)
+		entry.page, entry.err = newPage(unwrapped), err
 		c.keep(page, entry)
 		close(entry.done)
 	})

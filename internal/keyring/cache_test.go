@@ -21,7 +21,7 @@ func mustGet(t *testing.T, c *pageCache, page PageNo, l *loader) byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return got[0].key[0]
+	return got.tree[0].key[0]
 }
 
 func TestCacheForgetsWhenTimeIsOver(t *testing.T) {

@@ -63,7 +63,7 @@ func keyAt(t *testing.T, k *Keyring, slot privacy.KeySlot) (key, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return current.derive(indexOf(slot))
+	return newPage(current).derive(indexOf(slot))
 }
 
 func mustVersions(t *testing.T, k *Keyring, want ...int) {

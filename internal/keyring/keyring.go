@@ -188,9 +188,9 @@ func (k *Keyring) PublicKeys(ctx context.Context) (map[int]ed25519.PublicKey, er
 	return k.backend.publicKeys(ctx)
 }
 
-func (k *Keyring) page(ctx context.Context, page PageNo) (tree, error) {
-	return k.pages.get(ctx, page, func(ctx context.Context) (tree, error) {
-		t, _, err := k.readPage(ctx, page)
+func (k *Keyring) page(ctx context.Context, number PageNo) (*page, error) {
+	return k.pages.get(ctx, number, func(ctx context.Context) (tree, error) {
+		t, _, err := k.readPage(ctx, number)
 		return t, err
 	})
 }

@@ -69,18 +69,13 @@ func (t tree) find(index int) (int, bool) {
 	})
 }
 
-// derive computes the key of an index, unless it was erased.
-func (t tree) derive(index int) (key, bool) {
-	at, covered := t.find(index)
-	if !covered {
-		return key{}, false
-	}
-	n := &t[at]
+// descend computes the key of a level on the way to an index that the node covers.
+func (n *node) descend(index int, to byte) key {
 	k := n.key
-	for level := n.level + 1; level <= depth; level++ {
+	for level := n.level + 1; level <= to; level++ {
 		k = k.child(level, nibbleAt(index, level))
 	}
-	return k, true
+	return k
 }
 
 func nibbleAt(index int, level byte) byte {

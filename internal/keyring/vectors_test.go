@@ -106,7 +106,7 @@ func TestKnownSubjectKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, live := fresh.derive(slot)
+		got, live := newPage(fresh).derive(slot)
 		if !live || got != key(want) {
 			t.Errorf("slot %d derives another key", slot)
 		}
@@ -135,7 +135,7 @@ func TestKnownPunctures(t *testing.T) {
 				}
 			}
 			for _, slot := range c.Erased {
-				if _, live := got.derive(slot); live {
+				if _, live := newPage(got).derive(slot); live {
 					t.Fatalf("erased slot %d derives", slot)
 				}
 			}
@@ -150,7 +150,7 @@ func TestKnownSealedValues(t *testing.T) {
 		if !bytes.Equal(ad[:], c.AssociatedData) {
 			t.Errorf("value %d: associated data %x, want %x", i, ad, []byte(c.AssociatedData))
 		}
-		secret, _ := newTree(key(v.Root)).derive(indexOf(c.Slot))
+		secret, _ := newPage(newTree(key(v.Root))).derive(indexOf(c.Slot))
 		s, err := newSubject(c.SubjectID, &secret, bytes.NewReader(c.Nonce), new(scratch))
 		if err != nil {
 			t.Fatal(err)
