@@ -266,11 +266,10 @@ func (r *releasePart) openAll() ([]Disclosure, error) {
 		if disclosures[i], err = r.open(&r.cases[i]); err != nil {
 			return nil, err
 		}
-		disclosures[i].Subject = r.ids[i]
+		disclosures[i].Subject, disclosures[i].outcome = r.ids[i], r.cases[i].outcome
 		if !granted && len(disclosures[i].Attributes) == 0 {
 			disclosures[i] = r.notGranted()
 		}
-		disclosures[i].outcome = r.cases[i].outcome
 	}
 	return disclosures, nil
 }
