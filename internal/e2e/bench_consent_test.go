@@ -28,7 +28,7 @@ func BenchmarkConsentRatios(b *testing.B) {
 			lines[i] = v.dial(b, http.MethodPost, "/v1/consents", v.steward())
 		}
 		for b.Loop() {
-			floorRate, workRate := rates(3, 4*time.Second, len(lines), floor, func(worker int) {
+			floorRate, workRate := rates(9, 2*time.Second, len(lines), floor, func(worker int) {
 				if status := lines[worker].send(fmt.Sprintf(`{"subject":{"id":%q},"purpose":"marketing.email","action":"grant"}`, person())); status != http.StatusCreated {
 					panic(fmt.Sprint("status ", status))
 				}
@@ -39,7 +39,7 @@ func BenchmarkConsentRatios(b *testing.B) {
 	b.Run("direct", func(b *testing.B) {
 		caller := custody.Caller{Caller: privacy.Caller{Client: "crm", Roles: []privacy.Role{privacy.RoleSteward}}}
 		for b.Loop() {
-			floorRate, workRate := rates(3, 4*time.Second, 32, floor, func(int) {
+			floorRate, workRate := rates(9, 2*time.Second, 32, floor, func(int) {
 				id, _ := privacy.ParseSubjectID(person())
 				if _, err := v.node.Service.TakeConsent(context.Background(), caller, custody.SubjectRef{ID: id}, custody.Consent{Purpose: "marketing.email", Action: privacy.ActionGrant}, custody.Once{}); err != nil {
 					panic(err)

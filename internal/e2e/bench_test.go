@@ -291,7 +291,7 @@ func (v *bench) benchSingle(b *testing.B, floor string, table *ratios) {
 	body := func(int) string { return bodies[int(next.Add(1))%len(bodies)] }
 	consumer := v.consumer()
 	for b.Loop() {
-		floorRate, workRate := rates(3, 4*time.Second, 32, v.poster(floor, consumer, body), v.poster(v.url+"/v1/disclosures", consumer, body))
+		floorRate, workRate := rates(9, 2*time.Second, 32, v.poster(floor, consumer, body), v.poster(v.url+"/v1/disclosures", consumer, body))
 		table.add(b, ratio{Work: "disclosure of 10 attributes, 32 clients, durable audit", Floor: "net/http handler that SELECTs the same 10 rows", WorkRate: workRate, BaseRate: floorRate, Target: 0.5})
 	}
 }
@@ -302,11 +302,11 @@ func (v *bench) benchBulk(b *testing.B, floor string, table *ratios) {
 	fixed := func(int) string { return body }
 	for b.Loop() {
 		before := v.node.Policy.Evaluations()
-		floorRate, workRate := rates(3, 4*time.Second, 1, v.poster(floor, consumer, fixed), v.poster(v.url+"/v1/disclosures", consumer, fixed))
+		floorRate, workRate := rates(9, 2*time.Second, 1, v.poster(floor, consumer, fixed), v.poster(v.url+"/v1/disclosures", consumer, fixed))
 		note := fmt.Sprintf("%d policy evaluations", v.node.Policy.Evaluations()-before)
 		table.add(b, ratio{Work: "disclosure of 5 attributes of 1,000 subjects", Floor: "net/http handler that SELECTs the same rows", WorkRate: workRate, BaseRate: floorRate, Target: 0.4, Note: note})
 		bare := func(int) { v.selectBare(1000, 5) }
-		floorRate, workRate = rates(3, 4*time.Second, 1, bare, v.poster(v.url+"/v1/disclosures", consumer, fixed))
+		floorRate, workRate = rates(9, 2*time.Second, 1, bare, v.poster(v.url+"/v1/disclosures", consumer, fixed))
 		table.add(b, ratio{Work: "the same", Floor: "one bare SELECT of the same rows, no HTTP", WorkRate: workRate, BaseRate: floorRate, Target: 0.4})
 	}
 }
