@@ -382,7 +382,7 @@ func (d *ownData) signals() iter.Seq2[export.Signal, error] {
 					continue
 				}
 				more := true
-				value, err := d.key.Open(keyring.KindSignal, 0, uint32(signal.Seq), signal.Sealed) //nolint:gosec // counts from 1
+				value, err := d.said(signal)
 				if err != nil {
 					yield(export.Signal{}, err)
 					return
@@ -404,6 +404,14 @@ func (d *ownData) signals() iter.Seq2[export.Signal, error] {
 			}
 		}
 	}
+}
+
+// said opens a signal. There is nothing in it after a restore from a backup that opens no more.
+func (d *ownData) said(signal *store.Signal) (privacy.Cleartext, error) {
+	if len(signal.Sealed) == 0 {
+		return privacy.Cleartext{}, nil
+	}
+	return d.key.Open(keyring.KindSignal, 0, uint32(signal.Seq), signal.Sealed) //nolint:gosec // counts from 1
 }
 
 // disclosures gives every time that somebody asked for data of the subject, newest first.

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
@@ -224,13 +225,17 @@ func (w *signalWrite) receive(ctx context.Context, h heardSignal) error {
 	return nil
 }
 
-// onRecord reports whether the newest signal of the kind says the same in the same words.
+// onRecord reports whether the newest signal of the kind says the same in the same words. Of one that does not open nobody can say so: it keeps no
+// other from being received.
 func (w *signalWrite) onRecord(h heardSignal) (same bool, err error) {
 	last, ok := w.last[h.kind]
 	if !ok {
 		return false, nil
 	}
 	kept, err := w.key.Open(keyring.KindSignal, 0, uint32(last.Seq), last.Sealed) //nolint:gosec // counts from 1
+	if errors.Is(err, keyring.ErrNotAuthentic) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

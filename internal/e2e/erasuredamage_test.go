@@ -90,6 +90,7 @@ func TestRestoreCheckOfWhoWasRekeyed(t *testing.T) {
 	}
 	id := give(v, http.StatusCreated)
 	v.consent(id, "marketing.email", "grant")
+	v.post("/v1/subjects/"+id+"/signals", v.agent(), object{"gpc": true}, http.StatusCreated)
 	dump := v.dump()
 	var r rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}, http.StatusCreated).into(t, &r)
@@ -110,6 +111,11 @@ func TestRestoreCheckOfWhoWasRekeyed(t *testing.T) {
 		t.Errorf("before they are stored again: %+v", d)
 	}
 	restored.get("/v1/me/profile", restored.self(id))
+	// Their signal is in force, but nobody knows any more how it was put: it is received anew, and what they take away lists both.
+	restored.post("/v1/subjects/"+id+"/signals", restored.agent(), object{"gpc": true}, http.StatusCreated)
+	if data, _ := restored.takeAway(restored.askFor("access", id), id); len(data.Signals) != 2 || data.Signals[0].Value == "" || data.Signals[1].Value != "" || len(data.Signals[1].Effects) != 1 {
+		t.Errorf("the signals that they take away: %+v", data.Signals)
+	}
 	if again := give(restored, http.StatusOK); again != id {
 		t.Errorf("stored again as %s", again)
 	}

@@ -44,7 +44,11 @@ type exported struct {
 			Version int
 		}
 	}
-	Notices     []struct{ ID, Text, Language string }
+	Notices []struct{ ID, Text, Language string }
+	Signals []struct {
+		Kind, Value string
+		Effects     []object
+	}
 	Disclosures []struct {
 		ID        string
 		Recipient struct{ Client, Role string }
