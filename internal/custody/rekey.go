@@ -24,7 +24,8 @@ var kindOf = map[store.PersonalTable]keyring.Kind{
 }
 
 // EraseFields deletes some attributes of a subject, as a request asks for. It reports false, and deletes nothing, while a legal hold
-// stands on them, and when the request is in progress no more. It may be repeated: what is gone is not deleted again.
+// stands on them, and when the request is in progress no more. It may be repeated: what was deleted once is not deleted again, and what somebody gives
+// anew afterwards stays, unless they ask for it again.
 func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attributes []privacy.AttributeName) (done bool, err error) {
 	numbers := make([]privacy.AttributeID, 0, len(attributes))
 	for _, name := range attributes {
@@ -43,7 +44,7 @@ func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attri
 			if err != nil || len(holds) > 0 {
 				return err
 			}
-			if done, err = tx.TakeUp(ctx, r); err != nil || !done {
+			if done, err = tx.TakeUp(ctx, r); err != nil || !done || r.Effected >= r.Joins {
 				return err
 			}
 			if err := s.forgetSaid(ctx, tx, &row, attributes); err != nil {
@@ -55,11 +56,11 @@ func (s *Service) EraseFields(ctx context.Context, r *store.RightsRequest, attri
 	return done && err == nil, err
 }
 
-// eraseHeld deletes what there is of some attributes of a locked subject, and enters it. That there was nothing is entered once: the certificate
+// eraseHeld deletes what there is of some attributes of a locked subject, and enters it. That there was nothing is entered, too: the certificate
 // of the erasure rests on it.
 func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject, r *store.RightsRequest, numbers []privacy.AttributeID) error {
 	held, facets, err := tx.HeldValues(ctx, row.ID, numbers)
-	if err != nil || len(held) == 0 && r.Effected >= r.Joins {
+	if err != nil {
 		return err
 	}
 	if len(held) == 0 {
@@ -90,30 +91,32 @@ func (s *Service) enterErased(ctx context.Context, tx *store.Tx, r *store.Rights
 	return tx.AppendAudit(ctx, batch)
 }
 
-// Rekey seals everything of a subject again under another key, and takes the old one away, once for a request. It may be repeated after any
-// failure, and has to be: until it returns, the old key may be there.
-func (s *Service) Rekey(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) error {
-	old, spent, err := s.store.SpentSlotBy(ctx, id, request)
+// Rekey seals everything of a subject again under another key, and takes the old one away, once for a request and once more whenever it was joined: what
+// was given anew meanwhile lies in backups under the key of the time before. It may be repeated after any failure, and has to be: until it
+// returns, an old key may be there.
+func (s *Service) Rekey(ctx context.Context, r *store.RightsRequest) error {
+	old, spent, err := s.store.SpentKeyOf(ctx, r)
 	if err != nil || !old.PuncturedAt.IsZero() {
 		return err
 	}
 	if !spent {
 		slots := newSlots{service: s, want: 1}
-		slot, fresh, err := slots.next(ctx, id)
+		slot, fresh, err := slots.next(ctx, r.Subject)
 		if err != nil {
 			return err
 		}
 		err = s.withKeys(ctx, func() error {
-			return s.store.Write(ctx, func(tx *store.Tx) (err error) {
-				old.Slot, err = s.reseal(ctx, tx, id, request, slot, fresh)
-				return err
-			})
+			return s.store.Write(ctx, func(tx *store.Tx) error { return s.reseal(ctx, tx, r, slot, fresh) })
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return s.takeSpent(ctx, store.SpentSlot{Subject: id, Request: request, Slot: old.Slot})
+	left, err := s.store.SpentSlots(ctx, []privacy.SubjectID{r.Subject})
+	for i := 0; err == nil && i < len(left); i++ {
+		err = s.takeSpent(ctx, left[i])
+	}
+	return err
 }
 
 // takeSpent takes the key of a spent slot away.
@@ -143,40 +146,40 @@ func (s *Service) takeAllSpent(ctx context.Context, erasures []store.Erasure) ([
 	return slices.DeleteFunc(slices.Clone(erasures), func(e store.Erasure) bool { return left[e.Subject] }), failed
 }
 
-// reseal writes everything of a subject under a new key, and gives the slot of the old one.
-func (s *Service) reseal(ctx context.Context, tx *store.Tx, id privacy.SubjectID, request privacy.RightsRequestID, slot privacy.KeySlot, fresh *keyring.Subject) (privacy.KeySlot, error) {
-	row, err := tx.LockSubject(ctx, id)
+// reseal writes everything of a subject under a new key.
+func (s *Service) reseal(ctx context.Context, tx *store.Tx, r *store.RightsRequest, slot privacy.KeySlot, fresh *keyring.Subject) error {
+	row, err := tx.LockSubject(ctx, r.Subject)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	key, err := s.keyAtHand(ctx, id, row.Slot)
+	key, err := s.keyAtHand(ctx, row.ID, row.Slot)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	parts, err := tx.SealedParts(ctx, id)
+	parts, err := tx.SealedParts(ctx, row.ID)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for i := range parts {
 		p := &parts[i]
 		if p.Sealed, err = moved(key, fresh, kindOf[p.Table], p.Attribute, p.Version, p.Sealed); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	facets, err := tx.SealedFacets(ctx, id)
+	facets, err := tx.SealedFacets(ctx, row.ID)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	to := store.Rekeyed{Subject: id, From: row.Slot, To: slot, Request: request}
+	to := store.Rekeyed{Subject: row.ID, From: row.Slot, To: slot, Request: r.ID, Joins: r.Joins}
 	if to.State, err = moved(key, fresh, keyring.KindState, 0, row.Version, row.State); err != nil {
-		return 0, err
+		return err
 	}
 	if facets.Sealed != nil {
 		if to.Facets, err = moved(key, fresh, keyring.KindFacet, 0, facets.Version, facets.Sealed); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return row.Slot, s.writeRekeyed(ctx, tx, &to, parts, s.instant())
+	return s.writeRekeyed(ctx, tx, &to, parts, s.instant())
 }
 
 func (s *Service) writeRekeyed(ctx context.Context, tx *store.Tx, to *store.Rekeyed, parts []store.SealedPart, at time.Time) error {

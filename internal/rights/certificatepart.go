@@ -84,7 +84,7 @@ func (s *Service) certificateOfPart(ctx context.Context, r *store.RightsRequest,
 	if err != nil {
 		return nil, err
 	}
-	spent, replaced, err := s.store.SpentSlotBy(ctx, r.Subject, r.ID)
+	spent, replaced, err := s.store.SpentKeyOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -112,5 +112,5 @@ func (s *Service) certificateOfPart(ctx context.Context, r *store.RightsRequest,
 // tells reports whether entries of the log say what the certificate says was erased, no more and no less, and that the key was replaced if it was.
 func (p *CertifiedPart) tells(c *Certificate, entries []audit.Entry) bool {
 	rekeyed := slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Action == audit.ActionSubjectRekey })
-	return slices.ContainsFunc(entries, tellsOfPart) && slices.Equal(c.Erased.Attributes, erasedIn(entries)) && (p.Key == KeyReplaced) == rekeyed
+	return slices.ContainsFunc(entries, tellsOfPart) && slices.Equal(c.Erased.Attributes, erasedIn(entries)) && (p.Key == KeyErased || (p.Key == KeyReplaced) == rekeyed)
 }

@@ -105,7 +105,7 @@ func (s *Service) erasePart(ctx context.Context, r *store.RightsRequest) error {
 	}
 	s.reach("part_deleted")
 	if backups {
-		if err := s.vault.Rekey(ctx, r.Subject, r.ID); err != nil && privacy.KindOf(err) != privacy.KindNotFound {
+		if err := s.vault.Rekey(ctx, r); err != nil && privacy.KindOf(err) != privacy.KindNotFound {
 			return err
 		}
 		s.reach("part_rekeyed")

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,6 +68,7 @@ type Rekeyed struct {
 	From    privacy.KeySlot
 	To      privacy.KeySlot
 	Request privacy.RightsRequestID
+	Joins   int32 // of the request
 	State   []byte
 	Facets  []byte // nil: there are none
 }
@@ -92,7 +95,18 @@ func (w *Writes) Rekey(r *Rekeyed, parts []SealedPart, at time.Time) {
 	}
 	w.queue(`DELETE FROM export WHERE subject_id = $1`, id)
 	w.queue(`UPDATE subject SET key_slot = $2, state = $3, facets = $4, updated_at = $5 WHERE subject_id = $1`, id, int64(r.To), r.State, r.Facets, at)
-	w.queue(`INSERT INTO spent_slot (subject_id, request_id, key_slot, at) VALUES ($1, $2, $3, $4)`, id, [16]byte(r.Request), int64(r.From), at)
+	w.queue(`INSERT INTO spent_slot (subject_id, request_id, key_slot, at) VALUES ($1, $2, $3, $4)`, id, spentName(r.Request, r.Joins), int64(r.From), at)
+}
+
+// spentName names a request as it was carried out after so many joins: the request itself, or a UUID of version 8 (RFC 9562 §5.8), a hash.
+func spentName(request privacy.RightsRequestID, joins int32) (name [16]byte) {
+	if joins == 0 {
+		return request
+	}
+	sum := sha256.Sum256(binary.BigEndian.AppendUint32(request[:], uint32(joins))) //nolint:gosec // counts from 0
+	copy(name[:], sum[:])
+	name[6], name[8] = name[6]&0x0f|0x80, name[8]&0x3f|0x80
+	return name
 }
 
 // SealedFacets reads the facets of a locked subject.
@@ -103,17 +117,17 @@ func (t *Tx) SealedFacets(ctx context.Context, id privacy.SubjectID) (f Facets, 
 	return f, wrap(err, "read facets")
 }
 
-// SpentKey is the key that a subject had before a request.
+// SpentKey is the key that a subject had before a request was carried out.
 type SpentKey struct {
 	Slot        privacy.KeySlot
 	PuncturedAt time.Time // zero: it may still be there
 	PageVersion int64     // from which on its page lacks it; 0: not known
 }
 
-// SpentSlotBy gives the key that a subject had before a request; false when the request has not changed it.
-func (s *Store) SpentSlotBy(ctx context.Context, id privacy.SubjectID, request privacy.RightsRequestID) (key SpentKey, spent bool, err error) {
+// SpentKeyOf gives the key that a subject had before a request was carried out as it was joined by then; false when that has not changed it.
+func (s *Store) SpentKeyOf(ctx context.Context, r *RightsRequest) (key SpentKey, spent bool, err error) {
 	var punctured *time.Time
-	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at, coalesce(page_version, 0) FROM spent_slot WHERE subject_id = $1 AND request_id = $2`, [16]byte(id), [16]byte(request)).
+	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at, coalesce(page_version, 0) FROM spent_slot WHERE subject_id = $1 AND request_id = $2`, [16]byte(r.Subject), spentName(r.ID, r.Joins)).
 		Scan(&key.Slot, &punctured, &key.PageVersion)
 	if isNoRows(err) {
 		return SpentKey{}, false, nil
@@ -125,13 +139,12 @@ func (s *Store) SpentSlotBy(ctx context.Context, id privacy.SubjectID, request p
 // SpentSlot is a slot that a subject had before a request.
 type SpentSlot struct {
 	Subject privacy.SubjectID
-	Request privacy.RightsRequestID
 	Slot    privacy.KeySlot
 }
 
 // SpentSlots lists the spent slots of subjects whose keys may still be there.
 func (s *Store) SpentSlots(ctx context.Context, subjects []privacy.SubjectID) ([]SpentSlot, error) {
-	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id, key_slot FROM spent_slot WHERE subject_id = ANY($1) AND punctured_at IS NULL`, subjectArray(subjects))
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, key_slot FROM spent_slot WHERE subject_id = ANY($1) AND punctured_at IS NULL`, subjectArray(subjects))
 	if err != nil {
 		return nil, wrap(err, "read spent key slots")
 	}
@@ -141,7 +154,7 @@ func (s *Store) SpentSlots(ctx context.Context, subjects []privacy.SubjectID) ([
 
 // SpentSlotsIn lists all spent slots of a range of subjects.
 func (s *Store) SpentSlotsIn(ctx context.Context, in SubjectRange) ([]SpentSlot, error) {
-	rows, err := s.pool.Query(ctx, `SELECT subject_id, request_id, key_slot FROM spent_slot WHERE `+inRange, [16]byte(in.After), [16]byte(in.To))
+	rows, err := s.pool.Query(ctx, `SELECT subject_id, key_slot FROM spent_slot WHERE `+inRange, [16]byte(in.After), [16]byte(in.To))
 	if err != nil {
 		return nil, wrap(err, "read spent key slots")
 	}
@@ -150,12 +163,12 @@ func (s *Store) SpentSlotsIn(ctx context.Context, in SubjectRange) ([]SpentSlot,
 }
 
 func scanSpentSlot(row pgx.CollectableRow) (one SpentSlot, err error) {
-	return one, row.Scan((*[16]byte)(&one.Subject), (*[16]byte)(&one.Request), &one.Slot)
+	return one, row.Scan((*[16]byte)(&one.Subject), &one.Slot)
 }
 
 // NoteSpentPunctured notes that the key of a spent slot is gone, from a version of its page on.
 func (s *Store) NoteSpentPunctured(ctx context.Context, spent SpentSlot, pageVersion int, at time.Time) error {
-	_, err := s.pool.Exec(ctx, `UPDATE spent_slot SET punctured_at = $3, page_version = $4 WHERE subject_id = $1 AND request_id = $2 AND punctured_at IS NULL`,
-		[16]byte(spent.Subject), [16]byte(spent.Request), at, int64(pageVersion))
+	_, err := s.pool.Exec(ctx, `UPDATE spent_slot SET punctured_at = $3, page_version = $4 WHERE subject_id = $1 AND key_slot = $2 AND punctured_at IS NULL`,
+		[16]byte(spent.Subject), int64(spent.Slot), at, int64(pageVersion))
 	return wrap(err, "note a puncture")
 }
