@@ -175,7 +175,9 @@ func (s scopeSets) read(rows pgx.Rows, field []byte) ([]privacy.ConsentScope, er
 		return scopes, nil
 	}
 	var scopes []privacy.ConsentScope
-	err := rows.Conn().TypeMap().Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, field, &scopes)
+	if err := rows.Conn().TypeMap().Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, field, &scopes); err != nil {
+		return nil, err
+	}
 	s[string(field)] = scopes
-	return scopes, err
+	return scopes, nil
 }
