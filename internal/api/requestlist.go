@@ -22,7 +22,7 @@ type requestListInput struct {
 	Page
 	Subject string    `query:"subject" maxLength:"64"`
 	Type    string    `query:"type" enum:"access,portability,rectification,erasure,restriction,objection,withdrawal"`
-	State   string    `query:"state" enum:"received,verifying,in_progress,awaiting_processors,completed,rejected,expired"`
+	State   string    `query:"state" enum:"verifying,in_progress,awaiting_processors,completed,rejected,expired"`
 	Open    bool      `query:"open" doc:"Only those that are not closed."`
 	DueBy   time.Time `query:"due_by" doc:"Only those that are due until then."`
 }

@@ -107,7 +107,7 @@ type RightsRequest struct {
 	Subject        string                  `json:"subject,omitempty" doc:"Left out until it is certain that the subject asks."`
 	Type           privacy.RequestType     `json:"type" enum:"access,portability,rectification,erasure,restriction,objection,withdrawal"`
 	Scope          string                  `json:"scope,omitempty" doc:"What it is about, when not everything: of an objection what it is to, of an erasure the attributes."`
-	State          privacy.RequestState    `json:"state" enum:"received,verifying,in_progress,awaiting_processors,completed,rejected,expired"`
+	State          privacy.RequestState    `json:"state" enum:"verifying,in_progress,awaiting_processors,completed,rejected,expired"`
 	LodgedBy       privacy.Lodger          `json:"lodged_by" enum:"subject,agent,form"`
 	IdentifiedBy   privacy.Identification  `json:"identified_by,omitempty" enum:"token,code,agent,law" doc:"What showed that the subject asks."`
 	Regime         privacy.Regime          `json:"regime" doc:"The law whose dates are kept; the strictest until the subject is identified."`
@@ -123,6 +123,7 @@ type RightsRequest struct {
 	Ground         string                  `json:"ground,omitempty" doc:"Of the refusal, or of an erasure that nobody asked for. subject_erased: the person was erased before it was answered."`
 	JoinedTo       string                  `json:"joined_to,omitempty" doc:"The open request of the same kind that it has joined, whose state it shows."`
 	Holds          []LegalHold             `json:"holds,omitempty" doc:"What keeps an erasure from beginning."`
+	Step           string                  `json:"step,omitempty" enum:"marked,buried,punctured,deleted,told,certified" doc:"Of an erasure of everything that has begun: how far it has come. Reads have stopped with the first step. One that stays at buried waits for the page that the person's key is on, which is damaged or missing: an operator must look into the keyring."`
 	Processors     []RequestProcessor      `json:"processors,omitempty" doc:"Who was told of what it led to."`
 	Certificate    bool                    `json:"certificate" doc:"Whether there is a certificate."`
 	ClosedAt       *time.Time              `json:"closed_at,omitempty"`
@@ -318,7 +319,7 @@ func rightsRequest(r *rights.Request) RightsRequest {
 	view := RightsRequest{ID: r.ID, Type: r.Type, State: r.State, LodgedBy: r.Lodged, IdentifiedBy: r.Identified, Regime: r.Regime, ReceivedAt: r.ReceivedAt.UTC(),
 		AcknowledgeBy: timePtr(r.AcknowledgeBy), AcknowledgedAt: r.AcknowledgedAt.UTC(), DueAt: r.DueAt.UTC(), LegalDueOn: r.LegalDueOn.Format(time.DateOnly),
 		RemindedAt: timePtr(r.RemindedAt), SecondLook: r.State == privacy.RequestVerifying && r.Identified != privacy.NotIdentified,
-		Extension: r.Extension, ExtendedAt: timePtr(r.ExtendedAt), Ground: r.Ground, Certificate: r.Certified, ClosedAt: timePtr(r.ClosedAt)}
+		Extension: r.Extension, ExtendedAt: timePtr(r.ExtendedAt), Ground: r.Ground, Step: string(r.Step), Certificate: r.Certified, ClosedAt: timePtr(r.ClosedAt)}
 	if r.Identified != privacy.NotIdentified {
 		view.Subject = r.Subject.String()
 	}

@@ -20,7 +20,7 @@ type RetentionRun struct {
 	StartedAt  time.Time               `json:"started_at"`
 	FinishedAt *time.Time              `json:"finished_at,omitempty" doc:"Absent while it is under way."`
 	Subjects   int64                   `json:"subjects" doc:"Of whom something was due."`
-	Attributes custody.RetentionCounts `json:"attributes" doc:"Values that were due, by attribute and by why: expired, purpose_retention, purpose_ended; held are those that a legal hold keeps, failed those that could not be deleted because something of the subject is damaged. What has left the catalogue is under its number, such as #17."`
+	Attributes custody.RetentionCounts `json:"attributes" doc:"Values that were due, by attribute and by why: expired, purpose_retention, purpose_ended; held are those that a legal hold keeps, failed those that could not be deleted because something of the subject is damaged. What has left the catalogue is under its number, such as #17. Under #requests are requests that were closed for long enough (request_closed), whose details go: what was said in them."`
 }
 
 func retentionRun(r *custody.RetentionRun) RetentionRun {
@@ -47,7 +47,7 @@ func (a *API) retentionRoutes() {
 	tags := []string{"retention"}
 	register(a, huma.Operation{OperationID: "retention-run", Method: http.MethodPost, Path: "/v1/retention/runs", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Delete what has been kept for long enough",
-		Description: "A value goes when its attribute's retention is over, or that of every purpose that covers it, or when no purpose has covered it for a week. A run starts by itself once a day. While one is under way, it is given instead of a new one."}, nobody,
+		Description: "A value goes when its attribute's retention is over, or that of every purpose that covers it, or when no purpose has covered it for a week. So does what was said in a request, some time after it was closed (the policy's deadlines.handling.keep_details). A run starts by itself once a day. While one is under way, it is given instead of a new one."}, nobody,
 		func(ctx context.Context, caller custody.Caller, input *startRetentionInput) (*retentionOutput, error) {
 			run, err := a.service.StartRetention(ctx, caller, input.Body.DryRun)
 			return &retentionOutput{Body: retentionRun(&run)}, err

@@ -31,9 +31,17 @@ func (s *Service) OwnWord(fields []ProfileValue) bool {
 	})
 }
 
-// Rectify writes the right values of a locked subject, in the transaction that carries the request out.
-func (s *Service) Rectify(ctx context.Context, tx *store.Tx, caller Caller, id privacy.SubjectID, request privacy.RightsRequestID, fields []ProfileValue) ([]privacy.AttributeName, error) {
-	return s.updateInside(ctx, tx, caller, id, Profile{Attributes: fields, Source: rightsSource, object: RequestObject(request)}, nil)
+// Rectify writes the right values of a locked subject, in the transaction that carries the request out. From then on the request says no more than which
+// they were.
+func (s *Service) Rectify(ctx context.Context, tx *store.Tx, caller Caller, id privacy.SubjectID, request privacy.RightsRequestID, fields []ProfileValue) error {
+	if _, err := s.updateInside(ctx, tx, caller, id, Profile{Attributes: fields, Source: rightsSource, object: RequestObject(request)}, nil); err != nil {
+		return err
+	}
+	subject, err := tx.LockSubject(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.forgetWritten(ctx, tx, &subject, request)
 }
 
 // receivedBy is what clients have got of somebody: by client and purpose, of some attributes.

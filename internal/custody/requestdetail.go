@@ -3,7 +3,7 @@ package custody
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"time"
 
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/privacy"
@@ -54,70 +54,33 @@ func (s *Service) OpenDetails(ctx context.Context, id privacy.SubjectID, request
 		return err
 	}
 	for _, detail := range details {
-		if err := s.OpenDetail(ctx, &subject.Subject, request, detail, lend); err != nil {
+		if err := s.OpenDetail(ctx, &subject.Subject, request, detail.Sealed, lend); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forgetSaid takes attributes out of what requests of a locked subject say in detail: a correction that was asked for holds the value as well, and
-// one that is still open would bring it back. What does not open is deleted.
-func (s *Service) forgetSaid(ctx context.Context, tx *store.Tx, subject *store.Subject, names []privacy.AttributeName) error {
-	said, err := tx.RightsDetailsOf(ctx, subject.ID)
-	if err != nil || len(said) == 0 {
+// HandDetails adds what a request of a locked subject says to another that it has joined, so that whoever decides on that one hears it: as it is by now, for
+// some of it may have been erased.
+func (s *Service) HandDetails(ctx context.Context, tx *store.Tx, subject *store.Subject, from, to privacy.RightsRequestID, at time.Time) error {
+	details, err := tx.RightsDetailsWith(ctx, subject.ID, from)
+	if err != nil || len(details) == 0 {
 		return err
 	}
 	if _, err := s.keyAtHand(ctx, subject.ID, subject.Slot); err != nil {
-		if isDamage(err) { // a page that may be put back
-			return nil
-		}
 		return err
 	}
 	w := &store.Writes{}
-	for _, d := range said {
-		rest, named, err := s.saidBut(ctx, subject, &d, names)
-		switch {
-		case errors.Is(err, keyring.ErrNotAuthentic):
-			rest, named = nil, true
-		case err != nil:
+	for _, detail := range details {
+		err := s.OpenDetail(ctx, subject, from, detail.Sealed, func(content []byte) error {
+			sealed, err := s.SealDetail(ctx, subject, to, json.RawMessage(content))
+			w.AddRightsDetail(subject.ID, to, sealed, at)
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		if !named {
-			continue
-		}
-		d.Sealed = nil
-		if len(rest) > 0 {
-			if d.Sealed, err = s.SealDetail(ctx, subject, d.Request, rest); err != nil {
-				return err
-			}
-		}
-		w.PutRightsDetail(subject.ID, d)
 	}
 	return tx.Send(ctx, w)
 }
-
-// saidBut gives what a detail says without some attributes, and whether it named any of them.
-func (s *Service) saidBut(ctx context.Context, subject *store.Subject, d *store.RightsDetail, names []privacy.AttributeName) (rest map[string]json.RawMessage, named bool, err error) {
-	err = s.OpenDetail(ctx, subject, d.Request, d.Sealed, func(content []byte) error {
-		var attributes map[privacy.AttributeName]json.RawMessage
-		if json.Unmarshal(content, &rest) != nil || rest[saidAttributes] != nil && json.Unmarshal(rest[saidAttributes], &attributes) != nil {
-			return privacy.Internal(nil, "read a request")
-		}
-		for _, name := range names {
-			_, said := attributes[name]
-			named = named || said
-			delete(attributes, name)
-		}
-		if delete(rest, saidAttributes); len(attributes) > 0 {
-			if rest[saidAttributes], err = json.Marshal(attributes); err != nil {
-				return privacy.Internal(nil, "encode a request")
-			}
-		}
-		return nil
-	})
-	return rest, named, err
-}
-
-// saidAttributes is where a request to correct values has them.
-const saidAttributes = "attributes"

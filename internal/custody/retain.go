@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,21 +32,37 @@ func (t *retentionTerms) why(v store.DueValue) string {
 	}
 }
 
+// dueOf is what is due of a subject.
+type dueOf struct {
+	subject privacy.SubjectID
+	values  []store.DueValue
+	said    []store.SaidLongAgo
+}
+
+// held reports whether a legal hold stands on all of it.
+func (d *dueOf) held() bool {
+	return len(d.values) > 0 && d.values[0].Held || len(d.said) > 0 && d.said[0].Held
+}
+
 // retainRange deletes, or only counts, what is due of a range of subjects.
 func (s *Service) retainRange(ctx context.Context, run *store.RetentionRun, terms retentionTerms, in store.SubjectRange) error {
-	due, err := s.store.DueValues(ctx, in, terms.Terms)
+	values, err := s.store.DueValues(ctx, in, terms.Terms)
 	if err != nil {
 		return err
 	}
-	parts := dueBySubject(due)
+	said, err := s.store.SaidLongAgo(ctx, in, terms.closed)
+	if err != nil {
+		return err
+	}
+	due := dueBySubject(values, said)
 	if run.DryRun {
-		for _, of := range parts {
-			s.count(run, of, terms.why)
+		for i := range due {
+			s.count(run, &due[i], terms.why)
 		}
 		return nil
 	}
-	for chunk := range slices.Chunk(parts, retentionChunk) {
-		ids := column(chunk, func(of []store.DueValue) privacy.SubjectID { return of[0].Subject })
+	for chunk := range slices.Chunk(due, retentionChunk) {
+		ids := column(chunk, func(of dueOf) privacy.SubjectID { return of.subject })
 		if err := s.expire(ctx, run, terms, ids); err != nil {
 			return err
 		}
@@ -53,25 +70,29 @@ func (s *Service) retainRange(ctx context.Context, run *store.RetentionRun, term
 	return nil
 }
 
-// dueBySubject cuts what is due, which is in the order of the subjects, into what is due of each.
-func dueBySubject(due []store.DueValue) (parts [][]store.DueValue) {
-	for begin, i := 0, 1; i <= len(due); i++ {
-		if i == len(due) || due[i].Subject != due[begin].Subject {
-			parts = append(parts, due[begin:i])
-			begin = i
-		}
+// dueBySubject puts together what is due of each subject, in their order.
+func dueBySubject(values []store.DueValue, said []store.SaidLongAgo) []dueOf {
+	of := make(map[privacy.SubjectID]dueOf)
+	for _, v := range values {
+		of[v.Subject] = dueOf{v.Subject, append(of[v.Subject].values, v), nil}
 	}
-	return parts
+	for _, one := range said {
+		of[one.Subject] = dueOf{one.Subject, of[one.Subject].values, append(of[one.Subject].said, one)}
+	}
+	return slices.SortedFunc(maps.Values(of), func(a, b dueOf) int { return bytes.Compare(a.subject[:], b.subject[:]) })
 }
 
 // count notes what is due of a subject. What has left the catalogue has no name any more, and is counted by its number.
-func (s *Service) count(run *store.RetentionRun, of []store.DueValue, why func(store.DueValue) string) {
-	for _, v := range of {
+func (s *Service) count(run *store.RetentionRun, of *dueOf, why func(store.DueValue) string) {
+	for _, v := range of.values {
 		name := privacy.AttributeName(fmt.Sprintf("#%d", v.Attribute))
 		if attribute, ok := s.catalogue.ByID(v.Attribute); ok {
 			name = attribute.Name
 		}
 		run.Counts.Add(name, why(v), 1)
+	}
+	for _, said := range of.said {
+		run.Counts.Add(ofRequests, map[bool]string{true: dueHeld, false: dueClosed}[said.Held], 1)
 	}
 	run.Subjects++
 }
@@ -128,7 +149,11 @@ func (s *Service) expireIn(ctx context.Context, tx *store.Tx, next *store.Retent
 	if err != nil {
 		return err
 	}
-	due, err := tx.DueValues(ctx, ids, terms.Terms)
+	values, err := tx.DueValues(ctx, ids, terms.Terms)
+	if err != nil {
+		return err
+	}
+	said, err := tx.SaidLongAgo(ctx, ids, terms.closed)
 	if err != nil {
 		return err
 	}
@@ -136,20 +161,24 @@ func (s *Service) expireIn(ctx context.Context, tx *store.Tx, next *store.Retent
 	at := s.instant()
 	var drafts []audit.Draft
 	more := make(Damaged)
-	for _, of := range dueBySubject(due) {
-		row, there := subjects[of[0].Subject]
+	for _, of := range dueBySubject(values, said) {
+		row, there := subjects[of.subject]
 		if !there {
 			continue // erased
 		}
-		if failed[row.ID] != nil && !of[0].Held {
-			s.count(next, of, func(store.DueValue) string { return dueFailed })
+		if of.held() {
+			s.count(next, &of, terms.why)
 			continue
 		}
-		s.count(next, of, terms.why)
-		if of[0].Held {
+		if err := s.forgetLongAgo(ctx, tx, of.said, &drafts); err != nil {
+			return err
+		}
+		if failed[row.ID] != nil {
+			s.count(next, &of, func(store.DueValue) string { return dueFailed })
 			continue
 		}
-		draft, err := s.expireSubject(ctx, tx, next.ID, row, of, at)
+		s.count(next, &of, terms.why)
+		draft, err := s.expireSubject(ctx, tx, next.ID, row, of.values, at)
 		switch {
 		case isDamage(err):
 			more[row.ID] = err
@@ -187,7 +216,22 @@ func (s *Service) tellDamaged(ctx context.Context, failed Damaged, slots map[pri
 	}
 }
 
+// forgetLongAgo deletes what requests of a locked subject have said, which needs no key, and adds the entries that tell of it.
+func (*Service) forgetLongAgo(ctx context.Context, tx *store.Tx, said []store.SaidLongAgo, drafts *[]audit.Draft) error {
+	if len(said) == 0 {
+		return nil
+	}
+	for _, one := range said {
+		*drafts = append(*drafts, audit.Draft{Action: audit.ActionRetentionDelete, Client: systemClient, Subject: one.Subject, Object: RequestObject(one.ID)})
+	}
+	return tx.ForgetSaid(ctx, column(said, func(one store.SaidLongAgo) store.RightsRequestRef { return one.RightsRequestRef }))
+}
+
+// expireSubject deletes the values that are due of a locked subject.
 func (s *Service) expireSubject(ctx context.Context, tx *store.Tx, run [16]byte, row store.Subject, due []store.DueValue, at time.Time) (audit.Draft, error) {
+	if len(due) == 0 {
+		return audit.Draft{}, nil
+	}
 	key, err := s.keyAtHand(ctx, row.ID, row.Slot)
 	if err != nil {
 		return audit.Draft{}, err

@@ -15,7 +15,8 @@ import (
 )
 
 // A value is kept until its attribute's retention is over, and no longer than the longest of the purposes in force that cover it. One that
-// no purpose in force covers any more goes with the purpose that ended. What a legal hold stands on stays, and is counted.
+// no purpose in force covers any more goes with the purpose that ended. What a legal hold stands on stays, and is counted. What a request says in detail is
+// kept for as long after it was closed as the policy has it: somebody may complain of the answer.
 
 // RetentionRun is a run as it stands.
 type RetentionRun = store.RetentionRun
@@ -30,7 +31,11 @@ const (
 	dueEnded   = "purpose_ended"     // no purpose covers it any more
 	dueHeld    = "held"              // it would be, but for a legal hold
 	dueFailed  = "failed"            // it is, and stays until somebody has looked at what is damaged of the subject
+	dueClosed  = "request_closed"    // what a request says, long after it was closed
 )
+
+// ofRequests is under what a run counts requests that have said something.
+const ofRequests privacy.AttributeName = "#requests"
 
 const (
 	retentionPeople = 2000               // looked at between two notes of how far a run has come
@@ -198,12 +203,14 @@ func (s *Service) advance(ctx context.Context, run *store.RetentionRun, part fun
 // retentionTerms is what a run goes by.
 type retentionTerms struct {
 	store.Terms
-	of    privacy.RevisionID
-	ended map[privacy.AttributeID]bool // attributes without a purpose
+	of     privacy.RevisionID
+	ended  map[privacy.AttributeID]bool // attributes without a purpose
+	closed time.Time                    // requests that were closed by then say nothing any more
 }
 
 func (s *Service) retentionTerms(ctx context.Context, id privacy.RevisionID, at time.Time) (retentionTerms, error) {
-	t := retentionTerms{Terms: store.Terms{At: at}, of: id, ended: make(map[privacy.AttributeID]bool)}
+	handling := s.policy.Handling(id)
+	t := retentionTerms{Terms: store.Terms{At: at}, of: id, ended: make(map[privacy.AttributeID]bool), closed: handling.KeepDetails.Before(at)}
 	revision, err := s.StoredRevision(ctx, id)
 	if err != nil {
 		return t, err

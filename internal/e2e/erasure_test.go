@@ -18,7 +18,7 @@ type rightsRequest struct {
 	LegalDueOn                        string    `json:"legal_due_on"`
 	IdentifiedBy                      string    `json:"identified_by"`
 	JoinedTo                          string    `json:"joined_to"`
-	Ground                            string
+	Ground, Step                      string
 	Certificate                       bool
 	Joined                            bool
 	SecondLook                        bool       `json:"second_look"`

@@ -25,8 +25,9 @@ type doomedProcess struct {
 	Point                               string
 	Confirmed                           privacy.RightsRequestID // a request that the processors confirm, rather than one that is lodged
 	Processors                          []privacy.ProcessorID
-	Only                                *rights.Part // what alone is erased
-	Retain                              bool         // it deletes what has been kept for long enough, rather than anybody
+	Only                                *rights.Part            // what alone is erased
+	Retain                              bool                    // it deletes what has been kept for long enough, rather than anybody
+	Completed                           privacy.RightsRequestID // a request that an officer completes, rather than one that is lodged
 }
 
 const doomedEnv = "CONSENTRY_TEST_DOOMED"
@@ -188,6 +189,11 @@ func TestDoomedProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-t.Context().Done() // until it is killed
+	}
+	if !order.Completed.IsZero() {
+		officer := custody.Caller{Caller: privacy.Caller{Client: "back-office", Roles: []privacy.Role{privacy.RoleOfficer}}}
+		_, err := n.Rights.Complete(t.Context(), officer, order.Completed)
+		t.Fatalf("it was completed: %v", err)
 	}
 	caller := custody.Caller{Caller: privacy.Caller{Client: "portal", Roles: []privacy.Role{privacy.RoleSubject}, Subject: order.Subject}}
 	if _, err := n.Rights.Lodge(t.Context(), caller, rights.Asked{Type: privacy.RequestErasure, Subject: order.Subject, Lodged: privacy.LodgedBySubject, Details: rights.Details{Only: order.Only}}, custody.Once{}); err != nil {

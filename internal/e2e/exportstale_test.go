@@ -13,18 +13,19 @@ import (
 	"github.com/consentry/consentry/internal/testenv"
 )
 
-// heldUp stops whoever makes the first file once it is written, until it is let go.
+// heldUp stops whoever comes first to a point in what requests lead to, until it is let go.
 type heldUp struct {
+	at      string
 	once    sync.Once
-	written chan struct{}
+	reached chan struct{}
 	letGo   chan struct{}
 }
 
 func (h *heldUp) set(c *node.Config) {
-	h.written, h.letGo = make(chan struct{}), make(chan struct{})
+	h.reached, h.letGo = make(chan struct{}), make(chan struct{})
 	c.Reach = func(point string) {
-		if point == "exported" {
-			h.once.Do(func() { close(h.written); <-h.letGo })
+		if point == h.at {
+			h.once.Do(func() { close(h.reached); <-h.letGo })
 		}
 	}
 }
@@ -41,12 +42,12 @@ func (v *vault) number(sql string, args ...any) (n int) {
 
 // Who is erased while their file is made leaves nothing of it behind, nor a word that it was made.
 func TestExportIsNotMadeOfTheErased(t *testing.T) {
-	h := &heldUp{}
+	h := &heldUp{at: "exported"}
 	v := setupWith(t, h.set)
 	id := v.store("late@example.com", object{"email": "late@example.com", "country": "DE"})
 	var access, erasure rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "access"}, http.StatusCreated).into(t, &access)
-	<-h.written
+	<-h.reached
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &erasure)
 	v.closed(erasure.ID)
 	close(h.letGo)
@@ -63,12 +64,12 @@ func TestExportIsNotMadeOfTheErased(t *testing.T) {
 
 // What is put right while a file is made is right in it.
 func TestExportIsMadeAnewOfWhatHasChanged(t *testing.T) {
-	h := &heldUp{}
+	h := &heldUp{at: "exported"}
 	v := setupWith(t, h.set)
 	id := v.store("hasty@example.com", object{"email": "hasty@example.com", "country": "DE", "city": "Köln"})
 	var access rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "access"}, http.StatusCreated).into(t, &access)
-	<-h.written
+	<-h.reached
 	v.patch(id, object{"city": "Bonn"})
 	close(h.letGo)
 	v.closed(access.ID)

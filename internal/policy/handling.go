@@ -12,6 +12,7 @@ type Handling struct {
 	VerifyWithin     privacy.Span          `json:"verify_within"`      // or a request expires of which nobody has shown that the subject asks
 	TellAgainAfter   privacy.Span          `json:"tell_again_after"`   // a processor that has not confirmed
 	EscalateAfter    privacy.Span          `json:"escalate_after"`     // or an officer is told of it
+	KeepDetails      privacy.Span          `json:"keep_details"`       // what a request says in detail, after it was closed
 	SecondLook       []privacy.RequestType `json:"second_look"`        // one proof is not enough for these: an agent has to look as well, or another
 }
 
@@ -21,9 +22,10 @@ var usualHandling = Handling{
 	VerifyWithin:     privacy.Span{Count: 14, Unit: privacy.SpanDay},
 	TellAgainAfter:   privacy.Span{Count: 1, Unit: privacy.SpanDay},
 	EscalateAfter:    privacy.Span{Count: 1, Unit: privacy.SpanDay},
+	KeepDetails:      privacy.Span{Count: 24, Unit: privacy.SpanMonth}, // 11 CCR 7101(a): requests and the answers to them
 }
 
-// check refuses what nobody can mean. What is not said is not checked.
+// check refuses what nobody can mean, and puts in what an older table does not say. What is not there at all is not checked.
 func (h *Handling) check() error {
 	if h == nil {
 		return nil
@@ -32,6 +34,12 @@ func (h *Handling) check() error {
 		if span.Count <= 0 || span.Unit != privacy.SpanDay {
 			return errDeadlines
 		}
+	}
+	if h.KeepDetails == (privacy.Span{}) { // from before there was such a term
+		h.KeepDetails = usualHandling.KeepDetails
+	}
+	if h.KeepDetails.Count <= 0 || h.KeepDetails.Unit != privacy.SpanDay && h.KeepDetails.Unit != privacy.SpanMonth {
+		return errDeadlines
 	}
 	if slices.ContainsFunc(h.RemindDaysBefore, func(days int) bool { return days < 0 || days > 60 }) ||
 		slices.ContainsFunc(h.SecondLook, func(kind privacy.RequestType) bool { return !kind.Valid() }) {

@@ -53,7 +53,6 @@ type RequestState string
 
 // The states of a request.
 const (
-	RequestReceived   RequestState = "received"
 	RequestVerifying  RequestState = "verifying" // it is not yet known that the subject asks
 	RequestInProgress RequestState = "in_progress"
 	RequestAwaiting   RequestState = "awaiting_processors" // all is done here, and not yet confirmed by everybody who was told
@@ -61,11 +60,6 @@ const (
 	RequestRejected   RequestState = "rejected"
 	RequestExpired    RequestState = "expired" // nobody proved in time that the subject asks
 )
-
-// RequestStates lists them all.
-func RequestStates() []RequestState {
-	return []RequestState{RequestReceived, RequestVerifying, RequestInProgress, RequestAwaiting, RequestCompleted, RequestRejected, RequestExpired}
-}
 
 // Closed reports whether nothing follows the state any more.
 func (s RequestState) Closed() bool {

@@ -58,3 +58,11 @@ func Rolled(day time.Time, worked Worked) time.Time {
 	}
 	return day
 }
+
+// Before gives the instant that lies a span of days or months before another.
+func (s Span) Before(at time.Time) time.Time {
+	if s.Unit == SpanMonth {
+		return at.AddDate(0, -s.Count, 0)
+	}
+	return at.AddDate(0, 0, -s.Count)
+}

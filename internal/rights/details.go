@@ -3,7 +3,6 @@ package rights
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/custody"
@@ -46,17 +45,4 @@ func (s *Service) said(ctx context.Context, r *store.RightsRequest) ([]Details, 
 		return nil
 	})
 	return said, err
-}
-
-// handDetails adds what a request says to the one that it has joined, so that whoever decides on that one hears it.
-func (s *Service) handDetails(ctx context.Context, tx *store.Tx, subject *store.Subject, to privacy.RightsRequestID, said []Details, at time.Time) error {
-	w := &store.Writes{}
-	for _, details := range said {
-		sealed, err := s.vault.SealDetail(ctx, subject, to, details)
-		if err != nil {
-			return err
-		}
-		w.AddRightsDetail(subject.ID, to, sealed, at)
-	}
-	return tx.Send(ctx, w)
 }

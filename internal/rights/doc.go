@@ -19,6 +19,9 @@
 // own law's. Of one kind there is one request a subject that is not carried out yet; who asks again joins it, and what they say is added to it. Withdrawals,
 // objections and restrictions are done at once, each of them: nobody's later decision is taken for an earlier one.
 //
+// What is said in a request is sealed, and kept for as long as somebody needs it there: a value that is to be corrected until it is written or erased, the
+// rest for some time after the request was closed, for who complains of the answer. Then the request, its dates and the audit log tell of it alone.
+//
 // Dates come from the policy in force (its table deadlines) and are worked out in the time of the place whose law it
 // is. due_at is the earlier date that the vault works towards; legal_due_on is the day that counts where a date on a weekend or
 // holiday moves on.
@@ -34,7 +37,7 @@
 //
 //	marked     reads have stopped, messages are cancelled, identifiers find nobody and are suppressed
 //	buried     Vault knows of the erasure, beside the key page: a restored database is held to it
-//	punctured  the key is gone from the page, which was verified and whose older versions are destroyed
+//	punctured  the key is gone from the page, which was verified and whose older versions are destroyed; or nothing is left of the page
 //	deleted    everything that was sealed under the key is deleted, with an audit entry
 //	told       the processors that have received something are noted, and the event is on its way to them
 //	certified  all of them have acknowledged; the certificate is signed, and the request completed

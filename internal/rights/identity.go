@@ -100,14 +100,7 @@ func (s *Service) Verify(ctx context.Context, caller custody.Caller, id privacy.
 	if err != nil {
 		return Request{}, err
 	}
-	var said []Details
-	if r.Lodged != privacy.LodgedByForm && !atOnce(r.Type) { // the form says nothing, and what is done at once joins nothing and waits for no key
-		said, err = s.said(ctx, &r)
-	}
-	if err != nil {
-		return Request{}, cmp.Or(notFoundAs(err, errProof), err)
-	}
-	if err := s.identified(ctx, caller, &r, by, proof.Code, said); err != nil {
+	if err := s.identified(ctx, caller, &r, by, proof.Code); err != nil {
 		return Request{}, err
 	}
 	s.carryAtOnce(ctx, r.Type, Ref{r.Subject, r.ID}, r.State)
@@ -219,7 +212,7 @@ func (s *Service) isCode(r *store.RightsRequest, kept *store.RightsCode, code pr
 // identified takes a request up once it is certain that the subject asks. It gets the dates of their own law, counted from its receipt or
 // from the first proof as that law says, and joins the open request of its kind, which then says what it has said. Where one proof is not enough, it
 // waits for another.
-func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification, code privacy.Cleartext, said []Details) error {
+func (s *Service) identified(ctx context.Context, caller custody.Caller, r *store.RightsRequest, by privacy.Identification, code privacy.Cleartext) error {
 	law, err := s.vault.LawOf(ctx, r.Subject, r.Type)
 	if err != nil {
 		return cmp.Or(notFoundAs(err, errProof), err)
@@ -229,7 +222,7 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		return err
 	}
 	before := r.Identified
-	return s.store.Write(ctx, func(tx *store.Tx) error {
+	return s.vault.WriteOnce(ctx, custody.Once{}, nil, func(tx *store.Tx) error {
 		subject, err := tx.LockSubject(ctx, r.Subject)
 		if err != nil {
 			return cmp.Or(notFoundAs(err, errProof), err)
@@ -264,7 +257,7 @@ func (s *Service) identified(ctx context.Context, caller custody.Caller, r *stor
 		if found {
 			r.JoinedTo, r.State, r.ClosedAt = open.ID, privacy.RequestCompleted, at
 			actions = append(actions, audit.ActionRequestJoin)
-			if err := s.handDetails(ctx, tx, &subject, open.ID, said, at); err != nil {
+			if err := s.vault.HandDetails(ctx, tx, &subject, r.ID, open.ID, at); err != nil {
 				return err
 			}
 		}

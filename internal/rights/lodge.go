@@ -31,11 +31,18 @@ type Details struct {
 	// Attributes are the right values of a rectification, by name; null deletes.
 	Attributes map[privacy.AttributeName]json.RawMessage `json:"attributes,omitempty"`
 	Text       string                                    `json:"text,omitempty"`
+	// Corrected names the attributes that were put right: their values are in the profile, and kept here no more.
+	Corrected []privacy.AttributeName `json:"corrected,omitempty"`
 	// Only says what alone an erasure is of. It is not sealed: what it names is the scope of the request.
 	Only *Part `json:"-"`
 }
 
 func (d *Details) empty() bool { return len(d.Attributes) == 0 && d.Text == "" }
+
+// inWords reports whether nothing is said but in words, which somebody has to read.
+func (d *Details) inWords() bool {
+	return d.Text != "" && len(d.Attributes) == 0 && len(d.Corrected) == 0
+}
 
 // Lodged is what became of a request that was brought.
 type Lodged struct {

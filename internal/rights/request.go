@@ -16,6 +16,7 @@ type Request struct {
 	store.RightsRequest
 	Holds      []store.LegalHold // that stop it
 	Recipients []store.Recipient
+	Step       store.ErasureStep // how far the erasure of everything has come; "" before it has begun, and in lists
 	Certified  bool
 }
 
@@ -59,7 +60,16 @@ func (s *Service) Request(ctx context.Context, id privacy.RightsRequestID) (Requ
 		}
 	}
 	certificate, err := s.store.Certificate(ctx, r.Subject, at)
+	if err != nil {
+		return Request{}, err
+	}
 	request.Certified = certificate != ""
+	erasures, err := s.store.Erasures(ctx, []privacy.SubjectID{r.Subject})
+	for i := range erasures {
+		if erasures[i].Request == at {
+			request.Step = erasures[i].Step
+		}
+	}
 	return request, err
 }
 
@@ -243,14 +253,14 @@ func (s *Service) Complete(ctx context.Context, caller custody.Caller, id privac
 	case r.Type != privacy.RequestRectification:
 		return Request{}, privacy.Conflict("carried_out_by_vault", "the vault carries the request out and closes it once that is done")
 	}
-	fields, err := s.rightValues(ctx, &r)
+	c, err := s.correctionOf(ctx, &r)
 	if err != nil {
 		return Request{}, err
 	}
-	if len(fields) == 0 { // it was put right by other means
+	if c.empty() { // it was put right by other means
 		return s.change(ctx, caller, id, audit.ActionRequestComplete, completed(&r))
 	}
-	if err := s.putRight(ctx, caller, &r, fields); err != nil {
+	if err := s.putRight(ctx, caller, &r, &c); err != nil {
 		return Request{}, err
 	}
 	return s.Request(ctx, id)

@@ -27,7 +27,7 @@ type Config struct {
 	Vault *custody.Service
 	Store *store.Store
 	Log   *slog.Logger
-	// Reach is told between the steps of an erasure which point was reached; tests end the process there. Nil: nobody is told.
+	// Reach is told which point was reached between the steps of what is carried out; tests end the process there. Nil: nobody is told.
 	Reach func(point string)
 }
 

@@ -43,7 +43,7 @@ func (w *Writes) RestoreRequest(e *Erasure, at time.Time) {
 		WHERE subject_id = $1 AND type = 'erasure' AND scope = '*' AND request_id <> $2 AND state IN ('in_progress', 'awaiting_processors')`, [16]byte(e.Subject), [16]byte(e.Request), at)
 	w.queue(`INSERT INTO rights_request (subject_id, request_id, type, scope, state, version, lodged_by, identified_by, regime, revision_id, received_at, acknowledged_at, due_at, legal_due_on, client, actor, updated_at)
 		VALUES ($1, $2, 'erasure', '*', 'in_progress', 1, 'subject', 'token', 'default', '', $3, $3, $4, $5, 'consentry', '', $4)
-		ON CONFLICT (subject_id, request_id) DO UPDATE SET state = 'in_progress', identified_by = 'token', updated_at = $4 WHERE rights_request.state IN ('received', 'verifying')`,
+		ON CONFLICT (subject_id, request_id) DO UPDATE SET state = 'in_progress', identified_by = 'token', updated_at = $4 WHERE rights_request.state = 'verifying'`,
 		[16]byte(e.Subject), [16]byte(e.Request), e.MarkedAt, at, at.Truncate(24*time.Hour))
 	w.queue(`UPDATE erasure SET step = 'buried', hashes = '' WHERE subject_id = $1 AND request_id = $2 AND step = 'marked' AND $3`, [16]byte(e.Subject), [16]byte(e.Request), e.Step == ErasureBuried)
 }
