@@ -41,8 +41,12 @@ func (c *rightsVerifyCommand) Run(ctx context.Context, io stdio) error {
 	if certificate.Part != nil {
 		return c.printPart(io, certificate)
 	}
-	_, err = fmt.Fprintf(io.out, "the certificate is what %s signed, and the audit log has the erasure\nrequest   %s\nsubject   %s\nstopped   %s\nkey gone  %s, page %d from version %d on\ndeleted   %s: %d attributes, %d identifiers\ntold      %d processors, all of whom have acknowledged\n",
-		certificate.Controller, certificate.Request, certificate.Subject, certificate.StoppedAt.Format(time.RFC3339), certificate.KeyErasedAt.Format(time.RFC3339), certificate.Key.Page, certificate.Key.Version,
+	where := fmt.Sprintf("page %d from version %d on", certificate.Key.Page, certificate.Key.Version)
+	if certificate.Key.PageGone {
+		where = fmt.Sprintf("with all of page %d, of which nothing was left", certificate.Key.Page)
+	}
+	_, err = fmt.Fprintf(io.out, "the certificate is what %s signed, and the audit log has the erasure\nrequest   %s\nsubject   %s\nstopped   %s\nkey gone  %s, %s\ndeleted   %s: %d attributes, %d identifiers\ntold      %d processors, all of whom have acknowledged\n",
+		certificate.Controller, certificate.Request, certificate.Subject, certificate.StoppedAt.Format(time.RFC3339), certificate.KeyErasedAt.Format(time.RFC3339), where,
 		certificate.DeletedAt.Format(time.RFC3339), len(certificate.Erased.Attributes), len(certificate.Erased.Identifiers), len(certificate.Processors))
 	return err
 }

@@ -95,7 +95,8 @@ func (s *Service) suppressionHashes(ctx context.Context, subject *store.Subject,
 	if errors.Is(err, keyring.ErrPunctured) {
 		return nil, nil // by somebody else, before: there is nothing to be read any more
 	}
-	if err != nil {
+	lost := pageLost(err) // it must not keep anybody from being erased either
+	if err != nil && !lost {
 		return nil, err
 	}
 	var hashes []store.IdentifierKey
@@ -103,6 +104,10 @@ func (s *Service) suppressionHashes(ctx context.Context, subject *store.Subject,
 		kind, ok := s.catalogue.IdentifierByID(identifier.Key.Type)
 		if !ok {
 			continue // nobody can bring one of the kind any more
+		}
+		if lost {
+			hashes = append(hashes, s.markOfIndex(kind, identifier.Key))
+			continue
 		}
 		value, err := key.Open(keyring.KindIdentifier, identifier.Key.Type, 1, identifier.Sealed)
 		switch {
@@ -209,10 +214,14 @@ func (s *Service) puncturePage(ctx context.Context, page keyring.PageNo, group [
 		slots[i] = group[i].Slot
 	}
 	versions, err := s.keyring.Erase(ctx, slots...)
+	version := versions[page]
+	if errors.Is(err, keyring.ErrPageMissing) {
+		version, err = store.PageGone, s.pageGone(ctx, page, len(group), err)
+	}
 	if err != nil {
 		return s.pageAlarm(ctx, page, len(group), err)
 	}
-	return s.store.NotePunctured(ctx, subjectsOf(group), versions[page], s.instant())
+	return s.store.NotePunctured(ctx, subjectsOf(group), version, s.instant())
 }
 
 // DeleteErased deletes all that was sealed under keys that are gone, once: erasures that another deletes are left to it.

@@ -43,6 +43,16 @@ func (k *Keyring) Erase(ctx context.Context, slots ...privacy.KeySlot) (map[Page
 	return versions, nil
 }
 
+// Gone reports whether nothing is left of a page: no version that was not destroyed. One that was merely deleted can be had again where it lies, and is not
+// gone. A gone one can come back from a backup of Vault alone; who relies on its being gone has to look again.
+func (k *Keyring) Gone(ctx context.Context, page PageNo) (bool, error) {
+	versions, err := k.backend.versions(ctx, pageRecord(page))
+	if err != nil {
+		return false, fmt.Errorf("page %d: %w", page, err)
+	}
+	return len(versions) == 0, nil
+}
+
 // puncturePage gives the version of the page that lacks the slots and was verified.
 func (k *Keyring) puncturePage(ctx context.Context, page PageNo, erased []int) (int, error) {
 	// Also when it fails: the write may have happened.

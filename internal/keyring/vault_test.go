@@ -232,6 +232,9 @@ func TestDamagedPagesAreReportedAndKept(t *testing.T) {
 				wantErr(t, "Subject", err, c.want)
 			}
 			wantErr(t, "Puncture", k.Puncture(t.Context(), 1), c.want)
+			if gone, err := k.Gone(t.Context(), 0); err != nil || gone != (name == "destroyed") {
+				t.Errorf("it is gone: %v, %v", gone, err)
+			}
 			created, err := k.EnsurePage(t.Context(), 0)
 			wantErr(t, "EnsurePage", err, c.want)
 			if created {

@@ -42,8 +42,9 @@ type Certificate struct {
 
 // CertifiedKey says where the subject's key was, and from which version of the page on it is not.
 type CertifiedKey struct {
-	Page    int64 `json:"page"`
-	Version int64 `json:"version"`
+	Page     int64 `json:"page"`
+	Version  int64 `json:"version"`             // 0 when nothing was left of the page
+	PageGone bool  `json:"page_gone,omitempty"` // nothing was left of the page, so there was no key to be taken away; should it come back, the vault takes it away then
 }
 
 // CertifiedData says what was deleted.
@@ -138,7 +139,7 @@ func (s *Service) certificate(e *store.Erasure, r *store.RightsRequest, recipien
 	attributes, identifiers := s.vault.ErasedNames(e.Erased)
 	return &Certificate{Version: certificateVersion, Request: e.Request, Subject: e.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime,
 		RequestedAt: r.ReceivedAt.UTC(), StoppedAt: e.MarkedAt.UTC(), KeyErasedAt: e.PuncturedAt.UTC(), DeletedAt: e.DeletedAt.UTC(), IssuedAt: s.vault.Instant(),
-		Key:    CertifiedKey{Page: custody.PageOf(e.Slot), Version: e.PageVersion},
+		Key:    CertifiedKey{Page: custody.PageOf(e.Slot), Version: e.PageVersion, PageGone: e.PageVersion == store.PageGone},
 		Erased: CertifiedData{Attributes: listed(attributes), Identifiers: listed(identifiers), Evidence: e.Erased.Evidence, Signals: e.Erased.Signals, Details: e.Erased.Details},
 		Kept:   kept, Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Origin()}}
 }

@@ -241,9 +241,14 @@ func (s *Service) tell(ctx context.Context, erasures []store.Erasure) error {
 // resumeAtMost bounds what is looked for at a time, and what one job is about.
 const resumeAtMost = carryAtMost
 
-// Resume enqueues what is under way, for which there may be no job: in a restored database, and of requests that an older version left to
+// Resume takes keys away that have come back to where they had gone from, and enqueues what is under way, for which there may be no job: in a restored database, and of requests that an older version left to
 // an officer. It is run at start and now and then; a job that comes on top of another does no harm.
 func (s *Service) Resume(ctx context.Context) error {
+	returned := s.vault.TakeReturned(ctx)
+	return errors.Join(returned, s.enqueueUnfinished(ctx))
+}
+
+func (s *Service) enqueueUnfinished(ctx context.Context) error {
 	var subject privacy.SubjectID
 	err := s.enqueueAll(ctx, func() (refs []store.RightsRequestRef, err error) {
 		if refs, err = s.store.UnfinishedErasures(ctx, subject, resumeAtMost); len(refs) > 0 {

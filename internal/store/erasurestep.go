@@ -55,7 +55,10 @@ func (s *Store) NoteBuried(ctx context.Context, subjects []privacy.SubjectID) er
 	return wrap(err, "note a step of an erasure")
 }
 
-// NotePunctured moves erasures on whose key is gone from the given version of its page.
+// PageGone stands for the version of a page of which nothing was left when the keys on it were to be taken away.
+const PageGone = 0
+
+// NotePunctured moves erasures on whose key is gone from the given version of its page, or with it.
 func (s *Store) NotePunctured(ctx context.Context, subjects []privacy.SubjectID, pageVersion int, at time.Time) error {
 	_, err := s.pool.Exec(ctx, `UPDATE erasure SET step = 'punctured', page_version = $2, punctured_at = $3 WHERE subject_id = ANY($1) AND step = 'buried'`, subjectArray(subjects), int64(pageVersion), at)
 	return wrap(err, "note a step of an erasure")
@@ -129,4 +132,25 @@ func (t *Tx) Certify(ctx context.Context, erasures []Erasure, certificates []str
 		FROM unnest($1::uuid[], $2::uuid[]) AS e (subject_id, request_id) WHERE r.subject_id = e.subject_id AND r.request_id = e.request_id AND r.closed_at IS NULL`,
 		erasedSubjects(ended), erasureRequests(ended), at)
 	return ended, wrap(err, "complete requests")
+}
+
+// NoSlot is before all slots.
+const NoSlot privacy.KeySlot = -1
+
+// ErasuresOnGonePages lists erasures whose page was gone, and has not been seen to be back, after a slot, in the order of their slots.
+func (s *Store) ErasuresOnGonePages(ctx context.Context, after privacy.KeySlot, limit int) ([]Erasure, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+erasureColumns+` FROM erasure WHERE page_version = 0 AND key_slot > $1 ORDER BY key_slot LIMIT $2`, int64(after), limit)
+	if err != nil {
+		return nil, wrap(err, "read erasures")
+	}
+	list, err := pgx.CollectRows(rows, scanErasure)
+	return list, wrap(err, "read erasures")
+}
+
+// NoteReturned notes that the key of an erasure came back with its page, and is gone from the given version on; false when another has noted it. A certificate
+// that was handed out keeps its time.
+func (t *Tx) NoteReturned(ctx context.Context, e Erasure, pageVersion int, at time.Time) (bool, error) {
+	tag, err := t.tx.Exec(ctx, `UPDATE erasure SET page_version = $3, punctured_at = CASE WHEN certificate IS NULL THEN $4 ELSE punctured_at END
+		WHERE subject_id = $1 AND request_id = $2 AND page_version = 0`, [16]byte(e.Subject), [16]byte(e.Request), int64(pageVersion), at)
+	return tag.RowsAffected() == 1, wrap(err, "note a step of an erasure")
 }
