@@ -67,8 +67,8 @@ func (s *Service) Disclose(ctx context.Context, caller Caller, request Request) 
 		return nil, err
 	}
 	release := &release{service: s, caller: caller, request: request, asked: asked}
-	for range decisionRounds {
-		release.now = s.instant()
+	for round := range decisionRounds {
+		release.now, release.anew = s.instant(), round > 0
 		disclosed, err := release.inParts(ctx, ids)
 		if disclosed != nil || err != nil {
 			return disclosed, err
@@ -108,12 +108,14 @@ type release struct {
 	request Request
 	asked   asked
 	now     time.Time
+	anew    bool // it was read and decided before
 
 	deciding sync.Mutex
 }
 
 // inParts carries a disclosure out in parts, each of which reads, decides, records and opens by
-// itself. The answer is nil when the policy changed between the parts, because one answer speaks of one revision, and when a part was overtaken.
+// itself. The answer is nil when the policy changed between the parts, because one answer speaks of one revision, and when a part was overtaken, or
+// has to be read again.
 func (r *release) inParts(ctx context.Context, ids []privacy.SubjectID) (*Disclosed, error) {
 	chunks := slices.Collect(slices.Chunk(ids, partSize))
 	parts := make([]*Disclosed, len(chunks))
@@ -175,6 +177,7 @@ type releasePart struct {
 	decisions []audit.Decision // distinct
 	drafts    []audit.Draft
 	cases     []subjectCase
+	keyGone   bool   // of somebody who is not erased
 	rendered  []byte // room for values on their way out
 }
 
@@ -192,6 +195,9 @@ type subjectCase struct {
 func (r *releasePart) run(ctx context.Context, snapshots []store.Snapshot) (*Disclosed, error) {
 	if err := r.decideAll(ctx, snapshots); err != nil {
 		return nil, err
+	}
+	if r.keyGone && !r.anew { // they may have got another since they were read, and are no less there for that
+		return nil, nil //nolint:nilnil // documented
 	}
 	if r.request.Retried {
 		if known, overtaken, err := r.onRecord(ctx); known || err != nil {
@@ -239,6 +245,7 @@ func (r *releasePart) decideAll(ctx context.Context, snapshots []store.Snapshot)
 func (r *releasePart) decideOne(ctx context.Context, decider *decider, snapshot *store.Snapshot, c *subjectCase, draft *audit.Draft) error {
 	key, err := r.service.subjectKey(ctx, &snapshot.Subject)
 	if errors.Is(err, keyring.ErrPunctured) {
+		r.keyGone = r.keyGone || !snapshot.Subject.Erased
 		c.outcome = withholdAll(r.asked.names, privacy.ReasonErased)
 		draft.Attributes = r.asked.names
 		return nil

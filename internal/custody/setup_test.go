@@ -28,11 +28,27 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // clock goes on by a millisecond whenever it is read, so that what follows is later, and by more when
 // it is told to.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	when func() // what happens whenever it is read; nil: nothing
 }
 
-func (c *clock) read() time.Time { return c.advance(time.Millisecond) }
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	when := c.when
+	c.mu.Unlock()
+	if when != nil {
+		when()
+	}
+	return c.advance(time.Millisecond)
+}
+
+// whenRead has something done whenever it is read.
+func (c *clock) whenRead(do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.when = do
+}
 
 func (c *clock) advance(by time.Duration) time.Time {
 	c.mu.Lock()
