@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -95,18 +93,7 @@ func (w *Writes) Rekey(r *Rekeyed, parts []SealedPart, at time.Time) {
 	}
 	w.queue(`DELETE FROM export WHERE subject_id = $1`, id)
 	w.queue(`UPDATE subject SET key_slot = $2, state = $3, facets = $4, updated_at = $5 WHERE subject_id = $1`, id, int64(r.To), r.State, r.Facets, at)
-	w.queue(`INSERT INTO spent_slot (subject_id, request_id, key_slot, at) VALUES ($1, $2, $3, $4)`, id, spentName(r.Request, r.Joins), int64(r.From), at)
-}
-
-// spentName names a request as it was carried out after so many joins: the request itself, or a UUID of version 8 (RFC 9562 §5.8), a hash.
-func spentName(request privacy.RightsRequestID, joins int32) (name [16]byte) {
-	if joins == 0 {
-		return request
-	}
-	sum := sha256.Sum256(binary.BigEndian.AppendUint32(request[:], uint32(joins))) //nolint:gosec // counts from 0
-	copy(name[:], sum[:])
-	name[6], name[8] = name[6]&0x0f|0x80, name[8]&0x3f|0x80
-	return name
+	w.queue(`INSERT INTO spent_slot (subject_id, request_id, joins, key_slot, at) VALUES ($1, $2, $3, $4, $5)`, id, [16]byte(r.Request), r.Joins, int64(r.From), at)
 }
 
 // SealedFacets reads the facets of a locked subject.
@@ -127,7 +114,7 @@ type SpentKey struct {
 // SpentKeyOf gives the key that a subject had before a request was carried out as it was joined by then; false when that has not changed it.
 func (s *Store) SpentKeyOf(ctx context.Context, r *RightsRequest) (key SpentKey, spent bool, err error) {
 	var punctured *time.Time
-	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at, coalesce(page_version, 0) FROM spent_slot WHERE subject_id = $1 AND request_id = $2`, [16]byte(r.Subject), spentName(r.ID, r.Joins)).
+	err = s.pool.QueryRow(ctx, `SELECT key_slot, punctured_at, coalesce(page_version, 0) FROM spent_slot WHERE subject_id = $1 AND request_id = $2 AND joins = $3`, [16]byte(r.Subject), [16]byte(r.ID), r.Joins).
 		Scan(&key.Slot, &punctured, &key.PageVersion)
 	if isNoRows(err) {
 		return SpentKey{}, false, nil
