@@ -134,7 +134,7 @@ func (s *Service) sendMessage(ctx context.Context, m *store.Message) (sent bool,
 		return true, s.store.DeleteMessage(ctx, m.ID)
 	case ctx.Err() != nil:
 		return false, err
-	case privacy.KindOf(err) == privacy.KindUnavailable && m.Attempts < messageTries:
+	case (privacy.KindOf(err) == privacy.KindUnavailable || isDamage(err)) && m.Attempts < messageTries: // what does not open may have been sealed under another key since
 		s.log.WarnContext(ctx, "a message was not sent; trying again later", slog.String("code", privacy.CodeOf(err)), slog.Int("attempt", m.Attempts))
 		return false, s.store.PutOffMessage(ctx, m.ID, now.Add(retryAfter(m.Attempts)))
 	default:

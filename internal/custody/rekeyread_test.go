@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
@@ -51,6 +52,24 @@ func TestDisclosureBesideAChangeOfKeys(t *testing.T) {
 	}
 	if n := v.count(`SELECT count(*) FROM audit_entry WHERE action = 'disclosure' AND decision_hash IS NULL`); n != 0 {
 		t.Errorf("%d entries say that they are erased", n)
+	}
+}
+
+// A message that is about to be sent just then is sent a little later.
+func TestMessageBesideAChangeOfKeys(t *testing.T) {
+	v, _, sms := confirmingVault(t)
+	id := v.put("ada@example.com", fields{"phone": "+4915123456789"})
+	v.put("bob@example.com", nil)
+	v.consent(id, custody.Consent{Purpose: "marketing.sms", Action: privacy.ActionGrant, Confirm: "sms"})
+	swap := `UPDATE subject SET key_slot = 1 - key_slot`
+	v.exec(swap)
+	if sent, err := v.SendMessages(t.Context()); err != nil || sent != 0 || v.count(`SELECT count(*) FROM message`) != 1 {
+		t.Fatalf("%d sent, %v", sent, err)
+	}
+	v.exec(swap)
+	v.clock.advance(time.Hour)
+	if sent, err := v.SendMessages(t.Context()); err != nil || sent != 1 || len(sms.got) != 1 {
+		t.Errorf("%d sent, %v", sent, err)
 	}
 }
 
