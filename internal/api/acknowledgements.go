@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/rights"
 )
@@ -71,7 +72,7 @@ func (a *API) acknowledgementRoutes() {
 }
 
 func (a *API) acknowledgeBySignature(ctx context.Context, input *callbackInput) (*acceptedOutput, error) {
-	id, err := a.service.VerifyProcessor(ctx, input.ID, custody.SignedCall{ID: input.WebhookID, Timestamp: input.Timestamp, Signature: input.Signature, Body: input.RawBody})
+	id, err := a.events.VerifyProcessor(ctx, input.ID, events.SignedCall{ID: input.WebhookID, Timestamp: input.Timestamp, Signature: input.Signature, Body: input.RawBody})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (a *API) acknowledgeBySignature(ctx context.Context, input *callbackInput) 
 }
 
 func (a *API) acknowledgeByPoll(ctx context.Context, caller custody.Caller, input *pollAcknowledgeInput) (*acceptedOutput, error) {
-	processors, err := a.service.ProcessorsOf(ctx, caller.Client)
+	processors, err := a.events.ProcessorsOf(ctx, caller.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/rights"
@@ -27,6 +28,7 @@ type Config struct {
 	Service    *custody.Service
 	Governance *governance.Service
 	Rights     *rights.Service
+	Events     *events.Service
 	Verifier   *authn.Verifier
 	Log        *slog.Logger
 	Registry   *prometheus.Registry
@@ -46,6 +48,7 @@ type API struct {
 	service    *custody.Service
 	governance *governance.Service
 	rights     *rights.Service
+	events     *events.Service
 	verifier   *authn.Verifier
 	log        *slog.Logger
 	now        func() time.Time
@@ -83,7 +86,7 @@ func New(c Config) *API {
 		c.BodyWithin = 30 * time.Second
 	}
 	mux := http.NewServeMux()
-	a := &API{service: c.Service, governance: c.Governance, rights: c.Rights, verifier: c.Verifier, log: c.Log, now: c.Now,
+	a := &API{service: c.Service, governance: c.Governance, rights: c.Rights, events: c.Events, verifier: c.Verifier, log: c.Log, now: c.Now,
 		limiter: newLimiter(c.PerSecond, c.Burst), proxies: c.TrustedProxies, body: c.BodyWithin, metrics: newMetrics(c.Registry), spans: c.Spans}
 	a.huma = humago.New(mux, humaConfig(c.Version))
 	a.huma.UseMiddleware(a.authenticate)

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -19,23 +20,23 @@ type eventsInput struct {
 
 type eventsOutput struct {
 	Body struct {
-		Events []custody.FeedEvent `json:"events"`
-		Cursor string              `json:"cursor" doc:"Where to go on; keep it also when there were no events."`
+		Events []events.FeedEvent `json:"events"`
+		Cursor string             `json:"cursor" doc:"Where to go on; keep it also when there were no events."`
 	}
 }
 
 // Delivery is how far the telling of one event has come.
 type Delivery struct {
-	Event     string                `json:"event" doc:"The event's id, which the receiver knows as webhook-id."`
-	Type      privacy.EventKind     `json:"type"`
-	Sequence  int64                 `json:"sequence"`
-	Subject   string                `json:"subject,omitempty"`
-	State     custody.DeliveryState `json:"state" enum:"pending,delivered,dead,dropped"`
-	Attempts  int                   `json:"attempts"`
-	NextAt    *time.Time            `json:"next_at,omitempty" doc:"When it is tried again, at the earliest."`
-	Status    int                   `json:"status,omitempty" doc:"The receiver's last answer; absent when there was none."`
-	Problem   string                `json:"problem,omitempty" doc:"Why the last attempt failed." example:"refused"`
-	UpdatedAt time.Time             `json:"updated_at"`
+	Event     string               `json:"event" doc:"The event's id, which the receiver knows as webhook-id."`
+	Type      privacy.EventKind    `json:"type"`
+	Sequence  int64                `json:"sequence"`
+	Subject   string               `json:"subject,omitempty"`
+	State     events.DeliveryState `json:"state" enum:"pending,delivered,dead,dropped"`
+	Attempts  int                  `json:"attempts"`
+	NextAt    *time.Time           `json:"next_at,omitempty" doc:"When it is tried again, at the earliest."`
+	Status    int                  `json:"status,omitempty" doc:"The receiver's last answer; absent when there was none."`
+	Problem   string               `json:"problem,omitempty" doc:"Why the last attempt failed." example:"refused"`
+	UpdatedAt time.Time            `json:"updated_at"`
 }
 
 type deliveriesInput struct {
@@ -92,11 +93,11 @@ func (a *API) deliveryRoutes() {
 }
 
 func (a *API) listEvents(ctx context.Context, caller custody.Caller, input *eventsInput) (*eventsOutput, error) {
-	cursor, err := custody.ParseEventCursor(input.Cursor)
+	cursor, err := events.ParseCursor(input.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.service.Feed(ctx, caller, cursor, input.Limit, time.Duration(input.Wait)*time.Second)
+	page, err := a.events.Feed(ctx, caller, cursor, input.Limit, time.Duration(input.Wait)*time.Second)
 	output := &eventsOutput{}
 	output.Body.Events, output.Body.Cursor = listed(page.Events), page.Cursor.String()
 	return output, err
@@ -107,11 +108,11 @@ func (a *API) listDeliveries(ctx context.Context, _ custody.Caller, input *deliv
 	if err != nil {
 		return nil, err
 	}
-	after, err := custody.ParseEventCursor(input.Cursor)
+	after, err := events.ParseCursor(input.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.service.Deliveries(ctx, id, custody.DeliveryState(input.State), after, input.Limit)
+	list, err := a.events.Deliveries(ctx, id, events.DeliveryState(input.State), after, input.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +122,18 @@ func (a *API) listDeliveries(ctx context.Context, _ custody.Caller, input *deliv
 		output.Body.Deliveries[i] = delivery(&list[i])
 	}
 	if len(list) == input.Limit {
-		output.Body.Cursor = custody.EventCursor(list[len(list)-1].Index).String()
+		output.Body.Cursor = events.Cursor(list[len(list)-1].Index).String()
 	}
 	return output, nil
 }
 
-func delivery(d *custody.Delivery) Delivery {
+func delivery(d *events.Delivery) Delivery {
 	told := Delivery{Event: privacy.ProcessorID(d.Event).String(), Type: d.Kind, Sequence: d.Index, State: d.State, Attempts: d.Attempts,
 		Status: d.Status, Problem: d.Problem, UpdatedAt: d.UpdatedAt}
 	if !d.Subject.IsZero() {
 		told.Subject = d.Subject.String()
 	}
-	if d.State == custody.DeliveryPending {
+	if d.State == events.DeliveryPending {
 		told.NextAt = &d.NextAt
 	}
 	return told
@@ -147,7 +148,7 @@ func (a *API) retryDelivery(ctx context.Context, caller custody.Caller, input *r
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.service.RetryDelivery(ctx, caller, id, event, input.once(caller, "deliveries-retry "+input.ID+" "+input.Event)))
+	return accepted(a.events.RetryDelivery(ctx, caller, id, event, input.once(caller, "deliveries-retry "+input.ID+" "+input.Event)))
 }
 
 func (a *API) replayProcessor(ctx context.Context, caller custody.Caller, input *replayInput) (*acceptedOutput, error) {
@@ -155,9 +156,9 @@ func (a *API) replayProcessor(ctx context.Context, caller custody.Caller, input 
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := custody.ParseEventCursor(input.Body.Cursor)
+	cursor, err := events.ParseCursor(input.Body.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return accepted(a.service.ReplayProcessor(ctx, caller, id, cursor, input.once(caller, "processors-replay "+input.ID)))
+	return accepted(a.events.ReplayProcessor(ctx, caller, id, cursor, input.once(caller, "processors-replay "+input.ID)))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
@@ -24,8 +25,8 @@ type ProcessorBody struct {
 	Active    *bool    `json:"active,omitempty" doc:"Whether it is told now; true when left out. What it misses meanwhile it is told later."`
 }
 
-func (b *ProcessorBody) draft() custody.ProcessorDraft {
-	draft := custody.ProcessorDraft{Name: b.Name, Contact: b.Contact, URL: b.URL, Country: b.Country, Agreement: b.Agreement,
+func (b *ProcessorBody) draft() events.ProcessorDraft {
+	draft := events.ProcessorDraft{Name: b.Name, Contact: b.Contact, URL: b.URL, Country: b.Country, Agreement: b.Agreement,
 		Client: privacy.ClientID(b.Client), Active: b.Active == nil || *b.Active}
 	for _, purpose := range b.Purposes {
 		draft.Purposes = append(draft.Purposes, privacy.ObjectionScope(purpose))
@@ -57,7 +58,7 @@ type Processor struct {
 	RetiredAt         *time.Time       `json:"retired_at,omitempty"`
 }
 
-func processor(p *custody.Processor) Processor {
+func processor(p *events.Processor) Processor {
 	return Processor{ID: p.ID.String(), Version: p.Version, Name: p.Name, Contact: p.Contact, URL: p.URL, Purposes: listed(p.Purposes), Kinds: listed(p.Kinds),
 		Country: p.Country, Agreement: p.Agreement, Client: p.Client, Active: p.Active, FormerSecretUntil: timePtr(p.FormerUntil),
 		CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, RetiredAt: timePtr(p.RetiredAt)}
@@ -136,16 +137,16 @@ func (a *API) processorRoutes() {
 }
 
 func (a *API) createProcessor(ctx context.Context, caller custody.Caller, input *processorCreateInput) (*savedOutput, error) {
-	saved, err := a.service.CreateProcessor(ctx, caller, input.Body.draft(), input.once(caller, "processors-create"))
+	saved, err := a.events.CreateProcessor(ctx, caller, input.Body.draft(), input.once(caller, "processors-create"))
 	return savedProcessor(saved, err)
 }
 
-func savedProcessor(saved custody.ProcessorSaved, err error) (*savedOutput, error) {
+func savedProcessor(saved events.ProcessorSaved, err error) (*savedOutput, error) {
 	return &savedOutput{Body: ProcessorSaved{ID: saved.ID.String(), Version: saved.Version, Secret: saved.Secret}}, err
 }
 
 func (a *API) listProcessors(ctx context.Context, _ custody.Caller, _ *struct{}) (*processorsOutput, error) {
-	list, err := a.service.Processors(ctx)
+	list, err := a.events.Processors(ctx)
 	output := &processorsOutput{}
 	output.Body.Processors = make([]Processor, len(list))
 	for i := range list {
@@ -159,7 +160,7 @@ func (a *API) getProcessor(ctx context.Context, _ custody.Caller, input *Process
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.service.Processor(ctx, id)
+	p, err := a.events.Processor(ctx, id)
 	return &processorOutput{Body: processor(&p)}, err
 }
 
@@ -168,7 +169,7 @@ func (a *API) updateProcessor(ctx context.Context, caller custody.Caller, input 
 	if err != nil {
 		return nil, err
 	}
-	return savedProcessor(a.service.UpdateProcessor(ctx, caller, id, input.Body.Version, input.Body.draft(), input.once(caller, "processors-update "+input.ID)))
+	return savedProcessor(a.events.UpdateProcessor(ctx, caller, id, input.Body.Version, input.Body.draft(), input.once(caller, "processors-update "+input.ID)))
 }
 
 func (a *API) rotateProcessor(ctx context.Context, caller custody.Caller, input *rotateInput) (*savedOutput, error) {
@@ -176,7 +177,7 @@ func (a *API) rotateProcessor(ctx context.Context, caller custody.Caller, input 
 	if err != nil {
 		return nil, err
 	}
-	return savedProcessor(a.service.RotateProcessorSecret(ctx, caller, id, input.Body.Version, input.Body.Revoke, input.once(caller, "processors-rotate "+input.ID)))
+	return savedProcessor(a.events.RotateProcessorSecret(ctx, caller, id, input.Body.Version, input.Body.Revoke, input.once(caller, "processors-rotate "+input.ID)))
 }
 
 func (a *API) retireProcessor(ctx context.Context, caller custody.Caller, input *retireInput) (*savedOutput, error) {
@@ -184,5 +185,5 @@ func (a *API) retireProcessor(ctx context.Context, caller custody.Caller, input 
 	if err != nil {
 		return nil, err
 	}
-	return savedProcessor(a.service.RetireProcessor(ctx, caller, id, input.Body.Version, input.once(caller, "processors-retire "+input.ID)))
+	return savedProcessor(a.events.RetireProcessor(ctx, caller, id, input.Body.Version, input.once(caller, "processors-retire "+input.ID)))
 }

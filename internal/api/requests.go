@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/rights"
 )
@@ -131,16 +132,16 @@ type RightsRequest struct {
 
 // RequestProcessor is a processor that was told of what a request led to.
 type RequestProcessor struct {
-	ID             privacy.ProcessorID   `json:"id"`
-	Name           string                `json:"name"`
-	ToldAt         time.Time             `json:"told_at" doc:"Since when it has to know."`
-	Attempts       int                   `json:"attempts" doc:"How often the event was posted to it; 0 also for a processor that asks for events itself."`
-	TriedAt        *time.Time            `json:"tried_at,omitempty" doc:"The last time."`
-	Delivery       custody.DeliveryState `json:"delivery,omitempty" enum:"pending,delivered,dead,dropped" doc:"What came of it; absent while nothing was tried."`
-	Problem        string                `json:"problem,omitempty" doc:"Why the last attempt failed." example:"refused"`
-	AcknowledgedAt *time.Time            `json:"acknowledged_at,omitempty"`
-	AcknowledgedBy string                `json:"acknowledged_by,omitempty" enum:"callback,poll,officer" doc:"How it was confirmed: by a signed call-back, by the application that asks for events, or by an officer in its place."`
-	EscalatedAt    *time.Time            `json:"escalated_at,omitempty" doc:"When officers were told that it does not confirm."`
+	ID             privacy.ProcessorID  `json:"id"`
+	Name           string               `json:"name"`
+	ToldAt         time.Time            `json:"told_at" doc:"Since when it has to know."`
+	Attempts       int                  `json:"attempts" doc:"How often the event was posted to it; 0 also for a processor that asks for events itself."`
+	TriedAt        *time.Time           `json:"tried_at,omitempty" doc:"The last time."`
+	Delivery       events.DeliveryState `json:"delivery,omitempty" enum:"pending,delivered,dead,dropped" doc:"What came of it; absent while nothing was tried."`
+	Problem        string               `json:"problem,omitempty" doc:"Why the last attempt failed." example:"refused"`
+	AcknowledgedAt *time.Time           `json:"acknowledged_at,omitempty"`
+	AcknowledgedBy string               `json:"acknowledged_by,omitempty" enum:"callback,poll,officer" doc:"How it was confirmed: by a signed call-back, by the application that asks for events, or by an officer in its place."`
+	EscalatedAt    *time.Time           `json:"escalated_at,omitempty" doc:"When officers were told that it does not confirm."`
 }
 
 func requestProcessor(r *rights.Recipient) RequestProcessor {

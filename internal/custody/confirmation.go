@@ -202,7 +202,7 @@ func (s *Service) Confirm(ctx context.Context, request privacy.RequestID, token 
 	if err != nil {
 		return Recorded{}, err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return Recorded{}, err
 	}

@@ -176,7 +176,7 @@ type PurposeStands struct {
 
 // Stands says where a subject stands, under the policy in force.
 func (s *Service) Stands(ctx context.Context, id privacy.SubjectID) (Stands, error) {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return Stands{}, err
 	}

@@ -87,7 +87,7 @@ const decisionRounds = 5
 // ask for the purpose it would tell who somebody is: their request goes on, to the answer that everybody without the
 // grant gets.
 func (s *Service) tellSamePerson(ctx context.Context, caller Caller, purpose privacy.PurposeName) error {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil || !s.policy.Granted(revision, caller.Client, purpose) {
 		return err
 	}
@@ -162,7 +162,7 @@ func (r *release) part(ctx context.Context, ids []privacy.SubjectID) (*Disclosed
 		return nil, err
 	}
 	if !s.policy.PurposeKnown(revision, r.request.Purpose) {
-		return nil, errUnknownPurpose
+		return nil, ErrUnknownPurpose
 	}
 	part := releasePart{release: r, revision: revision, ids: ids}
 	return part.run(ctx, snapshots)

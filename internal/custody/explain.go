@@ -33,12 +33,12 @@ func (s *Service) Explain(ctx context.Context, caller Caller, q Question) (*Expl
 	if err != nil {
 		return nil, err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !s.policy.PurposeKnown(revision, q.Purpose) {
-		return nil, errUnknownPurpose
+		return nil, ErrUnknownPurpose
 	}
 	roles := q.Roles
 	if len(roles) == 0 {

@@ -91,7 +91,7 @@ func (t *Truth) Count(ctx context.Context, caller Caller, predicate json.RawMess
 	if err != nil {
 		return 0, err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -20,7 +20,7 @@ type Law struct {
 
 // StrictestLaw gives the terms that hold where it is not known, or may not show, who is asking.
 func (s *Service) StrictestLaw(ctx context.Context, right privacy.RequestType) (Law, error) {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return Law{}, err
 	}
@@ -29,7 +29,7 @@ func (s *Service) StrictestLaw(ctx context.Context, right privacy.RequestType) (
 
 // LawNamed gives the terms of a law, wherever its subject lives.
 func (s *Service) LawNamed(ctx context.Context, regime privacy.Regime, right privacy.RequestType) (Law, error) {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return Law{}, err
 	}
@@ -105,7 +105,7 @@ func (s *Service) lawUnder(revision privacy.RevisionID, regime privacy.Regime, c
 
 // Handling says how the policy in force wants requests led.
 func (s *Service) Handling(ctx context.Context) (policy.Handling, error) {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return policy.Handling{}, err
 	}

@@ -232,7 +232,7 @@ func (s *Service) textOf(ctx context.Context, m *store.Message, channel mail.Cha
 		})
 		return text, err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return text, err
 	}

@@ -47,7 +47,7 @@ func (s *Service) ownDataOf(ctx context.Context, id privacy.SubjectID) (*ownData
 	if d.key, err = s.subjectKey(ctx, &subject.Subject); err != nil {
 		return nil, err
 	}
-	if d.revision, err = s.revision(ctx); err != nil {
+	if d.revision, err = s.InForce(ctx); err != nil {
 		return nil, err
 	}
 	if d.fields, err = s.store.HeldFields(ctx, id, d.at); err != nil {

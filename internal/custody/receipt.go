@@ -84,7 +84,7 @@ func (s *Service) Receipt(ctx context.Context, caller Caller, id privacy.Subject
 	if err != nil {
 		return "", err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -59,7 +59,7 @@ func (s *Service) putOnLedger(ctx context.Context, r *recording) (Recorded, erro
 					return r.recorded, err // what can no longer be done was done before
 				}
 			}
-			current, currentErr := s.revision(ctx)
+			current, currentErr := s.InForce(ctx)
 			if currentErr != nil || current == r.revision {
 				return Recorded{}, cmp.Or(currentErr, err)
 			}
@@ -89,7 +89,7 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	s := r.service
 	r.moved, r.receipt = false, ""
 	if r.revision == "" {
-		r.revision, err = s.revision(ctx)
+		r.revision, err = s.InForce(ctx)
 	} else {
 		err = s.LoadRevision(ctx, r.revision)
 	}
@@ -104,7 +104,7 @@ func (r *recording) prepare(ctx context.Context) (err error) {
 	}
 	r.known = s.scopeKnown(r.revision, &r.consent)
 	if !r.known && r.consent.Action == privacy.ActionGrant {
-		return errUnknownPurpose
+		return ErrUnknownPurpose
 	}
 	r.purpose, _ = s.policy.Purpose(r.revision, r.consent.Purpose)
 	if err := s.shown(ctx, r.prepared, &r.purpose); err != nil {
@@ -148,7 +148,7 @@ func (r *recording) findSubject(ctx context.Context) (err error) {
 	}
 	r.id, err = r.service.Subject(ctx, r.caller, r.ref)
 	if err != nil && privacy.KindOf(err) == privacy.KindNotFound && !r.known {
-		return errUnknownPurpose // what is wrong with a call must not depend on whether somebody is known
+		return ErrUnknownPurpose // what is wrong with a call must not depend on whether somebody is known
 	}
 	return err
 }
@@ -196,7 +196,7 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 	record := *r.prepared // the transaction may run again
 	ledger := newLedger(r.id, head)
 	if !r.known && !ledger.mentions(&record) {
-		return nil, errUnknownPurpose
+		return nil, ErrUnknownPurpose
 	}
 	if head.Subject.ID.IsZero() {
 		return nil, errNoSubject

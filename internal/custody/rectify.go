@@ -130,13 +130,13 @@ type Rectified struct {
 	Withheld   map[privacy.AttributeName]privacy.Reason  `json:"withheld"`
 }
 
-// rectifiedFor discloses to a client the values that were put right, for each purpose for which it got the old ones.
-func (s *Service) rectifiedFor(ctx context.Context, client privacy.ClientID, e *privacy.Event) ([]Rectified, error) {
+// RectifiedFor discloses to a client the values of which an event says that they were put right, for each purpose for which it got the old ones.
+func (s *Service) RectifiedFor(ctx context.Context, client privacy.ClientID, e *privacy.Event) ([]Rectified, error) {
 	got, err := s.receivedOf(ctx, e.Subject, e.Detail.Attributes)
 	if err != nil {
 		return nil, err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (s *Service) underRevision(ctx context.Context, profiles []Profile) ([]Prof
 	if !slices.ContainsFunc(profiles, func(p Profile) bool { return p.Regime != "" }) {
 		return profiles, nil
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}

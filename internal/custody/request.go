@@ -28,8 +28,10 @@ type SubjectRef struct {
 	Identifier ProfileIdentifier
 }
 
+// ErrUnknownPurpose refuses what names a purpose that the policy in force does not know.
+var ErrUnknownPurpose = privacy.Invalid("unknown_purpose", "the policy in force has no such purpose")
+
 var (
-	errUnknownPurpose   = privacy.Invalid("unknown_purpose", "the policy in force has no such purpose")
 	errUnknownAttribute = privacy.Invalid("unknown_attribute", "an attribute is not in the catalogue")
 	errDuplicateSubject = privacy.Invalid("duplicate_subject", "a subject is named twice")
 	errSamePerson       = privacy.Invalid("duplicate_subject", "two references find the same subject")

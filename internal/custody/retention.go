@@ -49,7 +49,7 @@ const (
 // StartRetention starts a run, or gives the one that is under way. That one gets another job: the process that had its first may have died,
 // and of two jobs at a run all but one end.
 func (s *Service) StartRetention(ctx context.Context, caller Caller, dryRun bool) (store.RetentionRun, error) {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return store.RetentionRun{}, err
 	}
@@ -130,6 +130,11 @@ func (w *retentionWorker) Work(ctx context.Context, job *river.Job[RetentionArgs
 // Timeout implements river.Worker. It must be finite: River never rescues a job without one from a process that died.
 func (*retentionWorker) Timeout(*river.Job[RetentionArgs]) time.Duration { return 2 * retentionTurn }
 
+// AddWorkers adds the jobs of the service to those of the process.
+func (s *Service) AddWorkers(workers *river.Workers) {
+	river.AddWorker(workers, &retentionWorker{service: s})
+}
+
 // PeriodicJobs are those of the service that come round by themselves. River counts from when its leader started, and leaders change: what
 // comes round is therefore a look, and far more often than a run.
 func (s *Service) PeriodicJobs() []*river.PeriodicJob {
@@ -170,7 +175,7 @@ func (s *Service) runRetention(ctx context.Context, id [16]byte, until time.Time
 
 // renewTerms has a run go by the policy in force: what was published meanwhile may have people's values kept for longer.
 func (s *Service) renewTerms(ctx context.Context, run *store.RetentionRun, terms *retentionTerms) (err error) {
-	if run.Revision, err = s.revision(ctx); err != nil || run.Revision == terms.of {
+	if run.Revision, err = s.InForce(ctx); err != nil || run.Revision == terms.of {
 		return err
 	}
 	*terms, err = s.retentionTerms(ctx, run.Revision, run.StartedAt)

@@ -55,11 +55,11 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 	if err != nil {
 		return "", err
 	}
-	return s.revision(ctx)
+	return s.InForce(ctx)
 }
 
-// revision gives the revision in force, compiled and ready to decide.
-func (s *Service) revision(ctx context.Context) (privacy.RevisionID, error) {
+// InForce gives the revision in force, compiled and ready to decide.
+func (s *Service) InForce(ctx context.Context) (privacy.RevisionID, error) {
 	id, err := s.store.CurrentRevision(ctx)
 	if err != nil {
 		return "", err
@@ -143,7 +143,7 @@ func errUnusable(cause error) error {
 // Authorise decides whether a caller may call an operation; about is the subject it concerns, zero
 // when it concerns none. Every doubt is a no.
 func (s *Service) Authorise(ctx context.Context, caller privacy.Caller, operation string, about privacy.SubjectID) error {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return err
 	}

@@ -188,7 +188,7 @@ func (g *segments) build(ctx context.Context) (err error) {
 			s.log.WarnContext(ctx, "building the index of segments failed; trying again", slog.String("code", privacy.CodeOf(err)))
 		}
 	}()
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (a *account) left(spent int64) Budget {
 
 // Budget tells what a caller has left for a purpose.
 func (s *Service) Budget(ctx context.Context, caller Caller, purpose privacy.PurposeName) (Budget, error) {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return Budget{}, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) Budget(ctx context.Context, caller Caller, purpose privacy.Pur
 
 func (s *Service) mayCount(revision privacy.RevisionID, caller Caller, purpose privacy.PurposeName) error {
 	if !s.policy.PurposeKnown(revision, purpose) {
-		return errUnknownPurpose
+		return ErrUnknownPurpose
 	}
 	if !s.policy.Granted(revision, caller.Client, purpose) {
 		return errPurposeNotGranted

@@ -49,8 +49,6 @@ type Service struct {
 	loading chan struct{} // held by whoever compiles one that is
 	notices sync.Map      // NoticeRef → *shownNotice
 	latest  atomic.Value  // privacy.RevisionID: see lastRevision
-	events  EventsConfig
-	head    *logHead
 	ending  chan struct{} // closed by EndWaits
 
 	segments   *segments
@@ -72,7 +70,6 @@ type Config struct {
 	Origin    string
 
 	Controller privacy.Controller // zero: the example
-	Events     EventsConfig
 	Confirming Confirming
 
 	NoSegments bool // this node keeps no index of segments, and answers no question about them
@@ -93,7 +90,7 @@ type knownPages struct {
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
-		confirming: c.Confirming, queued: messageQueues(&c.Confirming), loading: make(chan struct{}, 1)}
+		confirming: c.Confirming, queued: messageQueues(&c.Confirming), loading: make(chan struct{}, 1), ending: make(chan struct{})}
 	if s.confirming.Within <= 0 {
 		s.confirming.Within = confirmWithin
 	}
@@ -111,7 +108,6 @@ func New(c Config) *Service {
 	}
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)
-	s.events, s.head, s.ending = c.Events.withDefaults(), newLogHead(), make(chan struct{})
 	s.segments, s.sequencing = newSegments(s, c.NoSegments), newSharedTurn()
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
@@ -120,8 +116,11 @@ func New(c Config) *Service {
 // DefaultOrigin names the audit log of a deployment that has not named its own.
 const DefaultOrigin = "consentry.local/audit"
 
-// EndWaits lets those go who wait for events. It is called once, when the process is told to stop.
+// EndWaits lets those go who wait. It is called once, when the process is told to stop.
 func (s *Service) EndWaits() { close(s.ending) }
+
+// Ending is closed once the process is told to stop.
+func (s *Service) Ending() <-chan struct{} { return s.ending }
 
 // UntilEnding gives a context that ends with ctx, or once the process is told to stop. Stop waits for what watches.
 func (s *Service) UntilEnding(ctx context.Context) (_ context.Context, stop func()) {
@@ -164,6 +163,6 @@ func (s *Service) Ready(ctx context.Context) error {
 	if err := s.keyring.Ready(ctx); err != nil {
 		return err
 	}
-	_, err := s.revision(ctx)
+	_, err := s.InForce(ctx)
 	return err
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 	"github.com/consentry/consentry/internal/testenv"
-	"github.com/consentry/consentry/internal/webhook"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -108,8 +107,7 @@ func (v *vault) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming,
-		Events: custody.EventsConfig{Sender: webhook.New(webhook.Config{})}})
+	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming})
 	service, opened, keys := v.Service, v.store, v.keys
 	v.t.Cleanup(func() {
 		service.Close()
@@ -153,6 +151,7 @@ func (v *vault) count(sql string, args ...any) (n int) {
 var (
 	steward  = custody.Caller{Caller: privacy.Caller{Client: "crm", Roles: []privacy.Role{privacy.RoleSteward}}, Request: "q1"}
 	consumer = custody.Caller{Caller: privacy.Caller{Client: "crm-mailer", Roles: []privacy.Role{privacy.RoleConsumer}}, Request: "q2"}
+	officer  = custody.Caller{Caller: privacy.Caller{Client: "officer", Roles: []privacy.Role{privacy.RoleOfficer}}, Request: "q3"}
 )
 
 type fields = map[privacy.AttributeName]any

@@ -53,7 +53,7 @@ func (s *Service) RecordSignals(ctx context.Context, caller Caller, id privacy.S
 	if err != nil {
 		return SignalsRecorded{}, err
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return SignalsRecorded{}, err
 	}

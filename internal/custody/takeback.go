@@ -55,12 +55,12 @@ func (l *ledger) reachedBy(back *TakenBack) (purposes []privacy.PurposeName) {
 
 // KnownScope refuses an objection to what is none of the purposes that the policy in force knows.
 func (s *Service) KnownScope(ctx context.Context, scope privacy.ObjectionScope) error {
-	revision, err := s.revision(ctx)
+	revision, err := s.InForce(ctx)
 	if err != nil {
 		return err
 	}
 	if !s.scopeKnown(revision, &Consent{Action: privacy.ActionObject, Purpose: privacy.PurposeName(scope)}) {
-		return errUnknownPurpose
+		return ErrUnknownPurpose
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/node"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/webhook"
@@ -29,7 +29,7 @@ import (
 // soon makes back-offs so short that a test sees many of them.
 func soon(config *node.Config) {
 	config.Webhooks = webhook.Config{Private: true, Plain: true}
-	config.Events = custody.EventsConfig{RetryFirst: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond, EventFirst: 20 * time.Millisecond, EventMost: 100 * time.Millisecond,
+	config.Events = events.Pace{RetryFirst: 20 * time.Millisecond, RetryMost: 200 * time.Millisecond, EventFirst: 20 * time.Millisecond, EventMost: 100 * time.Millisecond,
 		Refusals: 3, LateBy: 2 * time.Second}
 }
 
@@ -38,7 +38,7 @@ type call struct {
 	id      string
 	header  http.Header
 	body    []byte
-	message custody.Message
+	message events.Message
 	at      time.Time
 }
 

@@ -6,22 +6,20 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/store"
 	"github.com/consentry/consentry/internal/webhook"
 )
 
-// openEvents makes what sends events, and has every attempt counted.
-func (n *Node) openEvents(c Config, registry *prometheus.Registry) custody.EventsConfig {
+// openEvents makes what carries events, and has every attempt counted.
+func (n *Node) openEvents(c Config, registry *prometheus.Registry) *events.Service {
 	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "consentry", Name: "event_attempts_total",
 		Help: "Calls to processors, by what came of them."}, []string{"outcome"})
 	latency := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "consentry", Name: "event_seconds",
 		Help: "Time from a change to a processor's having accepted the event.", Buckets: prometheus.ExponentialBuckets(0.02, 2, 18)})
 	registry.MustRegister(attempts, latency)
 	n.sender = webhook.New(c.Webhooks)
-	events := c.Events
-	events.Sender = n.sender
-	events.Observe = func(problem webhook.Problem, since time.Duration) {
+	observe := func(problem webhook.Problem, since time.Duration) {
 		if problem != "" {
 			attempts.WithLabelValues(string(problem)).Inc()
 			return
@@ -29,7 +27,7 @@ func (n *Node) openEvents(c Config, registry *prometheus.Registry) custody.Event
 		attempts.WithLabelValues("accepted").Inc()
 		latency.Observe(since.Seconds())
 	}
-	return events
+	return events.New(events.Config{Vault: n.Service, Store: n.Store, Policy: n.Policy, Sender: n.sender, Log: c.Log, Pace: c.Events, Observe: observe})
 }
 
 // backlogCollector reports what is on its way to processors. It asks the database when it is asked.

@@ -15,11 +15,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/riverqueue/river"
 
 	"github.com/consentry/consentry/internal/api"
 	"github.com/consentry/consentry/internal/authn"
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/events"
 	"github.com/consentry/consentry/internal/governance"
 	"github.com/consentry/consentry/internal/keyring"
 	"github.com/consentry/consentry/internal/policy"
@@ -42,7 +44,7 @@ type Config struct {
 	Version     string
 	TraceURL    string // OTLP over HTTP; "" for no traces
 	Webhooks    webhook.Config
-	Events      custody.EventsConfig // Sender and Observe are the node's
+	Events      events.Pace // zero: the defaults
 	Now         func() time.Time
 	Controller  privacy.Controller // zero: the example
 	Confirming  custody.Confirming // zero: consents cannot be confirmed by message
@@ -57,6 +59,7 @@ type Config struct {
 type Node struct {
 	Service *custody.Service
 	Rights  *rights.Service
+	Events  *events.Service
 	API     *api.API
 	Policy  *policy.Engine
 	Store   *store.Store
@@ -108,8 +111,8 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	n.Policy = policy.NewEngine()
-	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller, NoSegments: c.NoSegments,
-		Events: n.openEvents(c, registry), Confirming: c.Confirming})
+	n.Service = custody.New(custody.Config{Store: n.Store, Keyring: c.Keyring, Policy: n.Policy, Catalogue: words, Log: c.Log, Now: c.Now, Origin: c.Origin, Controller: c.Controller, NoSegments: c.NoSegments, Confirming: c.Confirming})
+	n.Events = n.openEvents(c, registry)
 	if n.Rights, err = rights.New(rights.Config{Vault: n.Service, Store: n.Store, Log: c.Log, Reach: c.Reach}); err != nil {
 		return nil, err
 	}
@@ -126,14 +129,16 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), poolCollector{n.Store}, backlogCollector{n.Store, n.now}, segmentCollector{n.Service}, pageFailures(n.Service))
 	governed := governance.New(governance.Config{Custody: n.Service, Store: n.Store, Policy: n.Policy, Controller: c.Controller, Now: c.Now, Try: c.Try})
-	n.API = api.New(api.Config{Service: n.Service, Governance: governed, Rights: n.Rights, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
+	n.API = api.New(api.Config{Service: n.Service, Governance: governed, Rights: n.Rights, Events: n.Events, Verifier: n.verifier, Log: c.Log, Registry: registry, Now: c.Now, Version: c.Version, PerSecond: c.PerSecond, TrustedProxies: c.Proxies, Spans: spans})
 	if err := n.Service.RestoreChecked(ctx); err != nil {
 		return nil, err
 	}
 	if err := n.Rights.Resume(ctx); err != nil {
 		return nil, err
 	}
-	workers := n.Service.Workers()
+	workers := river.NewWorkers()
+	n.Service.AddWorkers(workers)
+	n.Events.AddWorkers(workers)
 	n.Rights.AddWorkers(workers)
 	if n.jobs, err = n.Store.StartJobs(ctx, workers, n.Service.PeriodicJobs(), c.Log); err != nil {
 		return nil, err
@@ -152,7 +157,7 @@ const deliveriesKept = 30 * 24 * time.Hour
 func (n *Node) start(ctx context.Context) {
 	ctx, n.stop = context.WithCancel(ctx)
 	n.running.Go(func() { n.Service.RunSequencer(ctx) })
-	n.running.Go(func() { n.Service.RunRelay(ctx) })
+	n.running.Go(func() { n.Events.RunRelay(ctx) })
 	n.running.Go(func() { n.Service.RunMessenger(ctx) })
 	n.running.Go(func() { n.Rights.RunCarrier(ctx) })
 	n.running.Go(func() { n.Service.RunSegments(ctx) })

@@ -74,6 +74,9 @@ type Event struct {
 	Detail  EventDetail
 }
 
+// Name is the event's id in text, by which others know it.
+func (e *Event) Name() string { return formatUUID(e.ID) }
+
 // EventDetail is the rest of an event, by kind.
 type EventDetail struct {
 	Status   ConsentStatus `json:"status,omitempty"`   // where a subject stands on the purpose now

@@ -1,4 +1,4 @@
-package custody
+package events
 
 import (
 	"context"
@@ -7,22 +7,13 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
-	"github.com/consentry/consentry/internal/webhook"
 )
 
 // Processor is a downstream system that is told of changes.
 type Processor = store.Processor
-
-// Delivery is how far the telling of one event has come.
-type Delivery = store.Delivery
-
-// DeliveryState is how far that is.
-type DeliveryState = store.DeliveryState
-
-// DeliveryPending is the state of what is still to be told.
-const DeliveryPending = store.DeliveryPending
 
 // ProcessorDraft is what an administrator says about a processor.
 type ProcessorDraft struct {
@@ -59,14 +50,11 @@ var (
 )
 
 func (s *Service) checkProcessor(ctx context.Context, d *ProcessorDraft) error {
-	if s.events.Sender == nil {
-		return privacy.Unavailable(nil, "events_off", "this node sends no events")
-	}
 	if d.URL == "" && d.Client == "" {
 		return errUncalled
 	}
 	if d.URL != "" {
-		if err := s.events.Sender.CheckURL(d.URL); err != nil {
+		if err := s.sender.CheckURL(d.URL); err != nil {
 			return err
 		}
 	}
@@ -80,7 +68,7 @@ func (s *Service) checkProcessor(ctx context.Context, d *ProcessorDraft) error {
 	if len(d.Purposes) == 0 || len(d.Purposes) > 50 {
 		return errPatterns
 	}
-	revision, err := s.revision(ctx)
+	revision, err := s.vault.InForce(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,7 +82,7 @@ func (s *Service) checkProcessor(ctx context.Context, d *ProcessorDraft) error {
 		}
 		if purpose, single := scope.Purpose(); single {
 			if _, ok := known[purpose]; !ok {
-				return errUnknownPurpose
+				return custody.ErrUnknownPurpose
 			}
 		}
 	}
@@ -107,23 +95,23 @@ func (d *ProcessorDraft) fill(p *Processor) {
 }
 
 // CreateProcessor registers a processor, which is told of what happens from now on, and gives its secret.
-func (s *Service) CreateProcessor(ctx context.Context, caller Caller, draft ProcessorDraft, once Once) (ProcessorSaved, error) {
+func (s *Service) CreateProcessor(ctx context.Context, caller custody.Caller, draft ProcessorDraft, once custody.Once) (ProcessorSaved, error) {
 	if err := s.checkProcessor(ctx, &draft); err != nil {
 		return ProcessorSaved{}, err
 	}
-	id, err := s.newID()
+	id, err := s.vault.NewID()
 	if err != nil {
 		return ProcessorSaved{}, err
 	}
-	at := s.instant()
+	at := s.vault.Instant()
 	p := Processor{ID: id, Version: 1, CreatedBy: caller.Client, CreatedAt: at}
 	draft.fill(&p)
-	secret, err := s.newProcessorSecret(ctx, &p)
+	secret, err := s.newSecret(ctx, &p)
 	if err != nil {
 		return ProcessorSaved{}, err
 	}
 	var saved ProcessorSaved
-	err = s.WriteOnce(ctx, once, &saved, func(tx *store.Tx) error {
+	err = s.vault.WriteOnce(ctx, once, &saved, func(tx *store.Tx) error {
 		saved = ProcessorSaved{ID: p.ID, Version: p.Version, Secret: secret.Text()}
 		if err := tx.InsertProcessor(ctx, p); err != nil {
 			return err
@@ -134,7 +122,7 @@ func (s *Service) CreateProcessor(ctx context.Context, caller Caller, draft Proc
 }
 
 // UpdateProcessor replaces what is said about a processor. KindConflict when it is no longer at the version given.
-func (s *Service) UpdateProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, version int64, draft ProcessorDraft, once Once) (ProcessorSaved, error) {
+func (s *Service) UpdateProcessor(ctx context.Context, caller custody.Caller, id privacy.ProcessorID, version int64, draft ProcessorDraft, once custody.Once) (ProcessorSaved, error) {
 	if err := s.checkProcessor(ctx, &draft); err != nil {
 		return ProcessorSaved{}, err
 	}
@@ -146,9 +134,9 @@ func (s *Service) UpdateProcessor(ctx context.Context, caller Caller, id privacy
 
 // RotateProcessorSecret gives a processor a new secret. Events are signed with both for a day, unless the old
 // one is revoked: then with the new one only, from now on.
-func (s *Service) RotateProcessorSecret(ctx context.Context, caller Caller, id privacy.ProcessorID, version int64, revoke bool, once Once) (ProcessorSaved, error) {
+func (s *Service) RotateProcessorSecret(ctx context.Context, caller custody.Caller, id privacy.ProcessorID, version int64, revoke bool, once custody.Once) (ProcessorSaved, error) {
 	fresh := Processor{ID: id}
-	secret, err := s.newProcessorSecret(ctx, &fresh)
+	secret, err := s.newSecret(ctx, &fresh)
 	if err != nil {
 		return ProcessorSaved{}, err
 	}
@@ -169,7 +157,7 @@ func (s *Service) RotateProcessorSecret(ctx context.Context, caller Caller, id p
 
 // RetireProcessor ends a relation: the processor is told nothing any more, and its secrets are forgotten. The record
 // of it stays.
-func (s *Service) RetireProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, version int64, once Once) (ProcessorSaved, error) {
+func (s *Service) RetireProcessor(ctx context.Context, caller custody.Caller, id privacy.ProcessorID, version int64, once custody.Once) (ProcessorSaved, error) {
 	return s.changeProcessor(ctx, caller, audit.ActionProcessorRetire, id, version, once, func(_ *store.Tx, p *Processor) error {
 		p.Active, p.RetiredAt, p.Secret, p.FormerSecret, p.FormerUntil = false, p.UpdatedAt, "", "", time.Time{}
 		return nil
@@ -177,9 +165,9 @@ func (s *Service) RetireProcessor(ctx context.Context, caller Caller, id privacy
 }
 
 // changeProcessor changes a processor that is in use. The version 0 takes it as it is.
-func (s *Service) changeProcessor(ctx context.Context, caller Caller, action audit.Action, id privacy.ProcessorID, version int64, once Once,
+func (s *Service) changeProcessor(ctx context.Context, caller custody.Caller, action audit.Action, id privacy.ProcessorID, version int64, once custody.Once,
 	change func(tx *store.Tx, p *Processor) error) (saved ProcessorSaved, err error) {
-	err = s.WriteOnce(ctx, once, &saved, func(tx *store.Tx) error {
+	err = s.vault.WriteOnce(ctx, once, &saved, func(tx *store.Tx) error {
 		p, err := tx.LockProcessor(ctx, id, version)
 		if err != nil {
 			return err
@@ -187,7 +175,7 @@ func (s *Service) changeProcessor(ctx context.Context, caller Caller, action aud
 		if !p.RetiredAt.IsZero() {
 			return privacy.Conflict("processor_retired", "the processor has been retired; register it anew")
 		}
-		p.UpdatedAt = s.instant()
+		p.UpdatedAt = s.vault.Instant()
 		if err := change(tx, &p); err != nil {
 			return err
 		}
@@ -200,44 +188,12 @@ func (s *Service) changeProcessor(ctx context.Context, caller Caller, action aud
 	return saved, err
 }
 
-func (s *Service) auditProcessor(ctx context.Context, tx *store.Tx, caller Caller, action audit.Action, id privacy.ProcessorID, at time.Time) error {
-	batch, err := s.newBatch(at, []audit.Draft{{Action: action, Client: caller.Client, RequestID: caller.Request, Object: "processor/" + id.String()}})
+func (s *Service) auditProcessor(ctx context.Context, tx *store.Tx, caller custody.Caller, action audit.Action, id privacy.ProcessorID, at time.Time) error {
+	batch, err := s.vault.Entered(at, audit.Draft{Action: action, Client: caller.Client, RequestID: caller.Request, Object: "processor/" + id.String()})
 	if err != nil {
 		return err
 	}
 	return tx.AppendAudit(ctx, batch)
-}
-
-// newProcessorSecret draws a secret and seals it into the processor.
-func (s *Service) newProcessorSecret(ctx context.Context, p *Processor) (webhook.Secret, error) {
-	secret, err := webhook.NewSecret(s.random)
-	if err != nil {
-		return secret, err
-	}
-	p.Secret, err = s.keyring.SealSecret(ctx, secretPlace(p.ID), secret[:])
-	return secret, err
-}
-
-func secretPlace(id privacy.ProcessorID) string { return "processor/" + id.String() }
-
-// processorSecrets opens the secrets that are valid now, the current one first.
-func (s *Service) processorSecrets(ctx context.Context, p *Processor) ([]webhook.Secret, error) {
-	sealed := []string{p.Secret}
-	if p.FormerSecret != "" && s.now().Before(p.FormerUntil) {
-		sealed = append(sealed, p.FormerSecret)
-	}
-	secrets := make([]webhook.Secret, len(sealed))
-	for i := range sealed {
-		stored, err := s.keyring.OpenSecret(ctx, secretPlace(p.ID), sealed[i])
-		if err != nil {
-			return nil, err
-		}
-		if secrets[i], err = webhook.SecretOf(stored); err != nil {
-			return nil, err
-		}
-		clear(stored)
-	}
-	return secrets, nil
 }
 
 // Processors lists all that were ever registered.
@@ -248,40 +204,4 @@ func (s *Service) Processors(ctx context.Context) ([]Processor, error) {
 // Processor reads one.
 func (s *Service) Processor(ctx context.Context, id privacy.ProcessorID) (Processor, error) {
 	return s.store.Processor(ctx, id)
-}
-
-// ReplayProcessor has every event after a cursor that the processor wants sent to it, again or for the first time.
-func (s *Service) ReplayProcessor(ctx context.Context, caller Caller, id privacy.ProcessorID, cursor EventCursor, once Once) error {
-	return s.WriteOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
-		at := s.instant()
-		if err := tx.Rewind(ctx, id, int64(cursor)); err != nil {
-			return err
-		}
-		if err := tx.WakeProcessor(ctx, id, at); err != nil {
-			return err
-		}
-		return s.auditProcessor(ctx, tx, caller, audit.ActionProcessorReplay, id, at)
-	})
-}
-
-// Deliveries lists the deliveries of a processor in a state, after a place in the log.
-func (s *Service) Deliveries(ctx context.Context, id privacy.ProcessorID, state DeliveryState, after EventCursor, limit int) ([]Delivery, error) {
-	if _, err := s.store.Processor(ctx, id); err != nil {
-		return nil, err
-	}
-	return s.store.Deliveries(ctx, id, state, int64(after), limit)
-}
-
-// RetryDelivery takes up again what was given up.
-func (s *Service) RetryDelivery(ctx context.Context, caller Caller, id privacy.ProcessorID, event [16]byte, once Once) error {
-	return s.WriteOnce(ctx, once, &struct{}{}, func(tx *store.Tx) error {
-		at := s.instant()
-		if err := tx.Retry(ctx, id, event, at); err != nil {
-			return err
-		}
-		if err := tx.WakeProcessor(ctx, id, at); err != nil {
-			return err
-		}
-		return s.auditProcessor(ctx, tx, caller, audit.ActionDeliveryRetry, id, at)
-	})
 }

@@ -1,4 +1,4 @@
-package custody
+package events
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func (s *Service) VerifyProcessor(ctx context.Context, name string, call SignedC
 	if err != nil {
 		return id, err
 	}
-	secrets, err := s.processorSecrets(ctx, &p)
+	secrets, err := s.secrets(ctx, &p)
 	if err != nil {
 		return id, err
 	}
@@ -36,7 +36,7 @@ func (s *Service) VerifyProcessor(ctx context.Context, name string, call SignedC
 	header.Set(webhook.HeaderID, call.ID)
 	header.Set(webhook.HeaderTimestamp, call.Timestamp)
 	header.Set(webhook.HeaderSignature, call.Signature)
-	return id, webhook.Verify(header, call.Body, s.now(), secrets...)
+	return id, webhook.Verify(header, call.Body, s.vault.Instant(), secrets...)
 }
 
 // ProcessorsOf lists the processors that an application is, as which they ask for data and for events.

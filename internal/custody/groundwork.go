@@ -12,7 +12,7 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// What package rights needs of the vault beside the flows: ids, times, entries, the law, and seals.
+// What the packages above build upon beside the flows: ids, times, entries, the law, seals and signatures.
 
 // Instant is the current time in the precision the database keeps.
 func (s *Service) Instant() time.Time { return s.instant() }
@@ -57,9 +57,21 @@ func (s *Service) SignDocuments(ctx context.Context, mediaType string, documents
 	return s.signer.signAll(ctx, mediaType, payloads)
 }
 
+// SealProcessorSecret seals what the events to a processor are signed with. It opens as that processor's and no other's.
+func (s *Service) SealProcessorSecret(ctx context.Context, id privacy.ProcessorID, secret []byte) (string, error) {
+	return s.keyring.SealSecret(ctx, processorPlace(id), secret)
+}
+
+// OpenProcessorSecret opens what SealProcessorSecret gave for the same processor.
+func (s *Service) OpenProcessorSecret(ctx context.Context, id privacy.ProcessorID, sealed string) ([]byte, error) {
+	return s.keyring.OpenSecret(ctx, processorPlace(id), sealed)
+}
+
+func processorPlace(id privacy.ProcessorID) string { return "processor/" + id.String() }
+
 // AttributesOnlyFor lists the attributes that may be used for some of the purposes and for no other.
 func (s *Service) AttributesOnlyFor(ctx context.Context, purposes []privacy.PurposeName) ([]privacy.AttributeName, error) {
-	id, err := s.revision(ctx)
+	id, err := s.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +85,7 @@ func (s *Service) AttributesOnlyFor(ctx context.Context, purposes []privacy.Purp
 	}
 	for _, purpose := range purposes {
 		if !s.policy.PurposeKnown(id, purpose) {
-			return nil, errUnknownPurpose
+			return nil, ErrUnknownPurpose
 		}
 	}
 	var only []privacy.AttributeName

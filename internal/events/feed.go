@@ -1,60 +1,13 @@
-package custody
+package events
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"slices"
 	"time"
 
+	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/privacy"
-	"github.com/consentry/consentry/internal/store"
 )
-
-// Message is an event as others get it (schemas/event.schema.json).
-type Message struct {
-	Type      privacy.EventKind `json:"type"`
-	Timestamp time.Time         `json:"timestamp"`
-	Data      MessageData       `json:"data"`
-}
-
-// MessageData is what happened. Subject is a pseudonym, and Sequence the event's place among all events: of two about one
-// subject the higher is the later.
-type MessageData struct {
-	Sequence int64               `json:"sequence"`
-	Subject  string              `json:"subject,omitempty"`
-	Purpose  privacy.PurposeName `json:"purpose,omitempty"`
-	privacy.EventDetail
-	Rectified []Rectified `json:"rectified,omitempty"` // in a call to a processor, never in the feed
-}
-
-func messageOf(e *store.Logged) Message {
-	data := MessageData{Sequence: e.Index, Purpose: e.Purpose, EventDetail: e.Detail}
-	if !e.Subject.IsZero() {
-		data.Subject = e.Subject.String()
-	}
-	return Message{Type: e.Kind, Timestamp: e.At.UTC(), Data: data}
-}
-
-// EventCursor is a place in the log of events.
-type EventCursor int64
-
-// ParseEventCursor reads the text form; "" is the beginning.
-func ParseEventCursor(text string) (EventCursor, error) {
-	if text == "" {
-		return 0, nil
-	}
-	packed, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(packed) != 8 || packed[0] > 0x7f {
-		return 0, privacy.Invalid("invalid_cursor", "the cursor is not one that this service gave out")
-	}
-	return EventCursor(binary.BigEndian.Uint64(packed)), nil //nolint:gosec // the first bit is zero
-}
-
-// String gives the text form.
-func (c EventCursor) String() string {
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(c))) //nolint:gosec // never negative
-}
 
 // FeedEvent is a message and its id.
 type FeedEvent struct {
@@ -65,7 +18,7 @@ type FeedEvent struct {
 // Page is a part of the feed and where it goes on.
 type Page struct {
 	Events []FeedEvent
-	Cursor EventCursor
+	Cursor Cursor
 }
 
 const (
@@ -77,7 +30,7 @@ const (
 // events of the purposes that the policy grants it, and what follows from requests of subjects that the processors were told of which it is;
 // an officer sees them all. When there is none it
 // waits for one, up to a time.
-func (s *Service) Feed(ctx context.Context, caller Caller, cursor EventCursor, limit int, wait time.Duration) (Page, error) {
+func (s *Service) Feed(ctx context.Context, caller custody.Caller, cursor Cursor, limit int, wait time.Duration) (Page, error) {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	for {
@@ -94,7 +47,7 @@ func (s *Service) Feed(ctx context.Context, caller Caller, cursor EventCursor, l
 		case <-grown:
 		case <-timeout.C:
 			return page, nil
-		case <-s.ending:
+		case <-s.vault.Ending():
 			return page, nil
 		case <-ctx.Done():
 			return page, privacy.Unavailable(nil, "request_ended", "the caller has gone")
@@ -102,8 +55,8 @@ func (s *Service) Feed(ctx context.Context, caller Caller, cursor EventCursor, l
 	}
 }
 
-func (s *Service) feedPage(ctx context.Context, caller Caller, cursor EventCursor, limit int) (Page, error) {
-	revision, err := s.revision(ctx)
+func (s *Service) feedPage(ctx context.Context, caller custody.Caller, cursor Cursor, limit int) (Page, error) {
+	revision, err := s.vault.InForce(ctx)
 	if err != nil {
 		return Page{}, err
 	}
@@ -122,9 +75,9 @@ func (s *Service) feedPage(ctx context.Context, caller Caller, cursor EventCurso
 			return Page{}, err
 		}
 		for i := range events {
-			page.Cursor = EventCursor(events[i].Index)
+			page.Cursor = Cursor(events[i].Index)
 			if events[i].Kind.Valid() && (noted[events[i].ID] || s.maySee(caller, revision, &events[i].Event)) {
-				page.Events = append(page.Events, FeedEvent{ID: formatID(events[i].ID), Message: messageOf(&events[i])})
+				page.Events = append(page.Events, FeedEvent{ID: events[i].Name(), Message: messageOf(&events[i])})
 			}
 			if len(page.Events) == limit {
 				return page, nil
@@ -138,7 +91,7 @@ func (s *Service) feedPage(ctx context.Context, caller Caller, cursor EventCurso
 }
 
 // maySee reports whether the feed shows a caller an event that is news. It may be about a family of purposes.
-func (s *Service) maySee(caller Caller, revision privacy.RevisionID, event *privacy.Event) bool {
+func (s *Service) maySee(caller custody.Caller, revision privacy.RevisionID, event *privacy.Event) bool {
 	about := event.Purpose
 	switch {
 	case caller.Has(privacy.RoleOfficer):
