@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
-	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/logbook"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -156,7 +156,7 @@ func publicKeys(ctx context.Context, flags keyringFlags, dev, origin string, log
 		return nil, err
 	}
 	defer func() { _ = keys.Close() }()
-	return custody.CheckpointKeys(ctx, keys, origin)
+	return logbook.Keys(ctx, keys, origin)
 }
 
 func printReport(w io.Writer, report audit.Report, asJSON bool) error {

@@ -176,11 +176,11 @@ func (a *API) replayEntry(ctx context.Context, _ custody.Caller, input *entryInp
 }
 
 func (a *API) getCheckpoint(ctx context.Context, _ custody.Caller, _ *struct{}) (*checkpointOutput, error) {
-	checkpoint, err := a.service.Checkpoint(ctx)
+	checkpoint, err := a.service.Book().Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := a.service.CheckpointKeys(ctx)
+	keys, err := a.service.Book().Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (a *API) proveInclusion(ctx context.Context, _ custody.Caller, input *inclu
 	if err != nil {
 		return nil, err
 	}
-	proof, err := a.service.ProveInclusion(ctx, name)
+	proof, err := a.service.Book().ProveInclusion(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (a *API) proveInclusion(ctx context.Context, _ custody.Caller, input *inclu
 }
 
 func (a *API) proveConsistency(ctx context.Context, _ custody.Caller, input *consistencyInput) (*consistencyOutput, error) {
-	path, size, err := a.service.ProveConsistency(ctx, input.From, input.To)
+	path, size, err := a.service.Book().ProveConsistency(ctx, input.From, input.To)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (s *Service) ConsentProof(ctx context.Context, caller Caller, id privacy.Su
 	if p.checkpoint, err = s.checkpointOver(ctx, id, head); err != nil {
 		return nil, err
 	}
-	keys, err := s.CheckpointKeys(ctx)
+	keys, err := s.book.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Service) ConsentProof(ctx context.Context, caller Caller, id privacy.Su
 		return nil, err
 	}
 	at := s.instant()
-	p.source = proofpack.Source{Subject: id, MadeAt: at, Origin: s.origin, Checkpoint: p.checkpoint.Note, LogKeys: keys, Receipts: receiptKeys}
+	p.source = proofpack.Source{Subject: id, MadeAt: at, Origin: s.book.Origin(), Checkpoint: p.checkpoint.Note, LogKeys: keys, Receipts: receiptKeys}
 	draft := audit.Draft{At: at, Action: audit.ActionProofIssue, Client: caller.Client, RequestID: caller.Request, Subject: id}
 	if head != nil {
 		draft.Object = "proof/" + hex.EncodeToString(head)
@@ -88,7 +88,7 @@ func (p *ConsentProof) Write(ctx context.Context, w io.Writer) error {
 // their records, and are taken into the log now when the sequencer has not come to them yet.
 func (s *Service) checkpointOver(ctx context.Context, id privacy.SubjectID, head []byte) (store.Checkpoint, error) {
 	look := func() (store.Checkpoint, error) {
-		checkpoint, err := s.Checkpoint(ctx)
+		checkpoint, err := s.book.Checkpoint(ctx)
 		if err == nil && head != nil {
 			err = s.covers(ctx, checkpoint, id, head)
 		}
@@ -98,7 +98,7 @@ func (s *Service) checkpointOver(ctx context.Context, id privacy.SubjectID, head
 	if privacy.KindOf(err) != privacy.KindNotFound {
 		return checkpoint, err
 	}
-	if err := s.sequenceForProof(ctx); err != nil {
+	if err := s.book.SequenceForProof(ctx); err != nil {
 		return store.Checkpoint{}, err
 	}
 	return look()

@@ -98,8 +98,5 @@ func (s *Service) AttributesOnlyFor(ctx context.Context, purposes []privacy.Purp
 	return only, nil
 }
 
-// Origin names the audit log.
-func (s *Service) Origin() string { return s.origin }
-
 // Controller is who answers for the data.
 func (s *Service) Controller() privacy.Controller { return s.controller }

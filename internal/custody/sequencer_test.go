@@ -11,13 +11,13 @@ import (
 func TestProofsOfWhatTheFlowsRecord(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	_, err := v.another().Checkpoint(t.Context())
+	_, err := v.another().Book().Checkpoint(t.Context())
 	wantCode(t, err, privacy.KindNotFound, "no_checkpoint")
 	id := v.put("ada@example.com", ada)
-	if err := v.Sequence(t.Context()); err != nil {
+	if err := v.Book().Sequence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	early, err := v.Checkpoint(t.Context())
+	early, err := v.Book().Checkpoint(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,10 +25,10 @@ func TestProofsOfWhatTheFlowsRecord(t *testing.T) {
 	v.wantTold(id, told{"email": `"ada@example.com"`})
 	fresh := v.newest(id, 1)[0].Name
 	other := v.another() // signs with the same key
-	if _, err := other.ProveInclusion(t.Context(), fresh); err != nil {
+	if _, err := other.Book().ProveInclusion(t.Context(), fresh); err != nil {
 		t.Fatalf("a proof that is asked for before the sequencer has been there: %v", err)
 	}
-	keys, err := v.CheckpointKeys(t.Context())
+	keys, err := v.Book().Keys(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestProofsOfWhatTheFlowsRecord(t *testing.T) {
 		return signed
 	}
 	for _, entry := range v.newest(id, 10) {
-		proof, err := v.ProveInclusion(t.Context(), entry.Name)
+		proof, err := v.Book().ProveInclusion(t.Context(), entry.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,18 +49,18 @@ func TestProofsOfWhatTheFlowsRecord(t *testing.T) {
 			t.Errorf("%s: %v", entry.Action, err)
 		}
 	}
-	late, err := v.Checkpoint(t.Context())
+	late, err := v.Book().Checkpoint(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, size, err := v.ProveConsistency(t.Context(), early.Size, 0)
+	path, size, err := v.Book().ProveConsistency(t.Context(), early.Size, 0)
 	if err != nil || size != late.Size {
 		t.Fatal(size, err)
 	}
 	if err := audit.VerifyConsistency(early.Size, size, path, checkpoint(early.Note).Root, checkpoint(late.Note).Root); err != nil {
 		t.Error(err)
 	}
-	_, _, err = v.ProveConsistency(t.Context(), 1, late.Size+1)
+	_, _, err = v.Book().ProveConsistency(t.Context(), 1, late.Size+1)
 	wantCode(t, err, privacy.KindInvalid, "invalid_range")
 	source, err := v.store.AuditSource(t.Context())
 	if err != nil {

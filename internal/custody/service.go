@@ -20,6 +20,7 @@ import (
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/logbook"
 	"github.com/consentry/consentry/internal/mail"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
@@ -35,7 +36,7 @@ type Service struct {
 	log       *slog.Logger
 	now       func() time.Time
 	random    io.Reader
-	origin    string
+	book      *logbook.Book
 
 	controller   privacy.Controller
 	signer       *signer
@@ -51,8 +52,7 @@ type Service struct {
 	latest  atomic.Value  // privacy.RevisionID: see lastRevision
 	ending  chan struct{} // closed by EndWaits
 
-	segments   *segments
-	sequencing *sharedTurn // see SequenceNow
+	segments *segments
 
 	pageFailures atomic.Int64 // see pageAlarm
 }
@@ -89,7 +89,7 @@ type knownPages struct {
 
 // New makes a Service and starts its group commits.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, origin: c.Origin, controller: c.Controller,
+	s := &Service{store: c.Store, keyring: c.Keyring, policy: c.Policy, catalogue: c.Catalogue, log: c.Log, now: c.Now, random: c.Random, controller: c.Controller,
 		confirming: c.Confirming, queued: messageQueues(&c.Confirming), loading: make(chan struct{}, 1), ending: make(chan struct{})}
 	if s.confirming.Within <= 0 {
 		s.confirming.Within = confirmWithin
@@ -100,21 +100,16 @@ func New(c Config) *Service {
 	if s.random == nil {
 		s.random = rand.Reader
 	}
-	if s.origin == "" {
-		s.origin = DefaultOrigin
-	}
 	if s.controller == (privacy.Controller{}) {
 		s.controller = privacy.ExampleController()
 	}
 	s.signer = newSigner(s.keyring, s.now)
 	s.ledgers = newLedgerGroups(s)
-	s.segments, s.sequencing = newSegments(s, c.NoSegments), newSharedTurn()
+	s.segments = newSegments(s, c.NoSegments)
+	s.book = logbook.New(logbook.Config{Store: c.Store, Signer: c.Keyring, Log: c.Log, Now: s.now, Origin: c.Origin})
 	s.batcher = audit.NewBatcher(c.Store.CommitAudit, s.now, s.random, audit.Limits{})
 	return s
 }
-
-// DefaultOrigin names the audit log of a deployment that has not named its own.
-const DefaultOrigin = "consentry.local/audit"
 
 // EndWaits lets those go who wait. It is called once, when the process is told to stop.
 func (s *Service) EndWaits() { close(s.ending) }
@@ -148,6 +143,9 @@ func (s *Service) Close() {
 
 // Catalogue gives the attributes and identifiers this service knows.
 func (s *Service) Catalogue() *catalogue.Catalogue { return s.catalogue }
+
+// Book gives the audit log that the flows are put on record in.
+func (s *Service) Book() *logbook.Book { return s.book }
 
 // instant is the current time in the precision the database keeps.
 func (s *Service) instant() time.Time { return s.now().UTC().Truncate(time.Microsecond) }

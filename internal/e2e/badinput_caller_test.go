@@ -160,7 +160,7 @@ func TestBadInputRoles(t *testing.T) {
 	if err := json.Unmarshal(text, &operations); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.node.Service.Sequence(t.Context()); err != nil {
+	if err := v.node.Service.Book().Sequence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var listed struct{ Entries []struct{ ID string } }

@@ -39,7 +39,7 @@ func TestLaw5NothingInClear(t *testing.T) {
 		}
 		v.disclose("marketing.email", []string{"email", "full_name", "city", "income"}, refs...)
 	}
-	if err := v.node.Service.Sequence(t.Context()); err != nil {
+	if err := v.node.Service.Book().Sequence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	metrics := processorTime.ReplaceAll(v.get("/metrics", "").body, nil)

@@ -37,7 +37,7 @@ func TestWalk(t *testing.T) {
 	if len(entries.Entries) != 6 {
 		t.Errorf("%d entries, want 6: %+v", len(entries.Entries), entries)
 	}
-	if err := v.node.Service.Sequence(t.Context()); err != nil {
+	if err := v.node.Service.Book().Sequence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var replayed struct{ Same bool }

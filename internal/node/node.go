@@ -156,7 +156,7 @@ const deliveriesKept = 30 * 24 * time.Hour
 // start runs what goes on beside requests, until Close.
 func (n *Node) start(ctx context.Context) {
 	ctx, n.stop = context.WithCancel(ctx)
-	n.running.Go(func() { n.Service.RunSequencer(ctx) })
+	n.running.Go(func() { n.Service.Book().Run(ctx) })
 	n.running.Go(func() { n.Events.RunRelay(ctx) })
 	n.running.Go(func() { n.Service.RunMessenger(ctx) })
 	n.running.Go(func() { n.Rights.RunCarrier(ctx) })

@@ -141,7 +141,7 @@ func (s *Service) certificate(e *store.Erasure, r *store.RightsRequest, recipien
 		RequestedAt: r.ReceivedAt.UTC(), StoppedAt: e.MarkedAt.UTC(), KeyErasedAt: e.PuncturedAt.UTC(), DeletedAt: e.DeletedAt.UTC(), IssuedAt: s.vault.Instant(),
 		Key:    CertifiedKey{Page: custody.PageOf(e.Slot), Version: e.PageVersion, PageGone: e.PageVersion == store.PageGone},
 		Erased: CertifiedData{Attributes: listed(attributes), Identifiers: listed(identifiers), Evidence: e.Erased.Evidence, Signals: e.Erased.Signals, Details: e.Erased.Details},
-		Kept:   kept, Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Origin()}}
+		Kept:   kept, Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Book().Origin()}}
 }
 
 func certifiedProcessors(recipients []store.Recipient) []CertifiedProcessor {
@@ -162,7 +162,7 @@ func listed[T any](list []T) []T {
 // prove adds to certificates the checkpoint that includes the entries of each, and their places in it. The next one is up to half a second away, so
 // one is asked for now.
 func (s *Service) prove(ctx context.Context, entries [][]string, documents []any) error {
-	if err := s.vault.SequenceNow(ctx); err != nil {
+	if err := s.vault.Book().SequenceNow(ctx); err != nil {
 		return err
 	}
 	var names []audit.EntryName
@@ -175,7 +175,7 @@ func (s *Service) prove(ctx context.Context, entries [][]string, documents []any
 			names = append(names, name)
 		}
 	}
-	proofs, err := s.vault.ProveInclusions(ctx, names)
+	proofs, err := s.vault.Book().ProveInclusions(ctx, names)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (s *Service) certificateOfPart(ctx context.Context, r *store.RightsRequest,
 	asked, backups, _ := partIn(r.Scope)
 	c := &Certificate{Version: certificateVersion, Request: r.ID, Subject: r.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime, RequestedAt: r.ReceivedAt.UTC(),
 		IssuedAt: s.vault.Instant(), Part: &CertifiedPart{Asked: asked, Key: KeyLeft}, Erased: CertifiedData{Attributes: listed(erasedIn(entries)), Identifiers: []privacy.IdentifierType{}},
-		Kept: slices.Clone(keptOfPart), Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Origin()}}
+		Kept: slices.Clone(keptOfPart), Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Book().Origin()}}
 	for i := range entries {
 		if tellsOfPart(entries[i]) {
 			c.DeletedAt = entries[i].At.UTC()

@@ -1,4 +1,4 @@
-package custody
+package logbook
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 )
 
 // Checkpoint gives the newest signed checkpoint. KindNotFound while the log is empty.
-func (s *Service) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
-	checkpoint, err := s.store.LatestCheckpoint(ctx)
+func (b *Book) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
+	checkpoint, err := b.store.LatestCheckpoint(ctx)
 	if err == nil && checkpoint.Size == 0 {
 		return checkpoint, privacy.NotFound("no_checkpoint", "nothing has been recorded yet")
 	}
@@ -29,20 +29,20 @@ type Inclusion struct {
 }
 
 // ProveInclusion makes the proof for one entry.
-func (s *Service) ProveInclusion(ctx context.Context, name audit.EntryName) (*Inclusion, error) {
-	entry, err := s.store.AuditEntry(ctx, name)
+func (b *Book) ProveInclusion(ctx context.Context, name audit.EntryName) (*Inclusion, error) {
+	entry, err := b.store.AuditEntry(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	index, err := s.leafIndex(ctx, name)
+	index, err := b.leafIndex(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	checkpoint, err := s.Checkpoint(ctx)
+	checkpoint, err := b.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	path, err := audit.InclusionProof(ctx, s.store, index, checkpoint.Size)
+	path, err := audit.InclusionProof(ctx, b.store, index, checkpoint.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +50,15 @@ func (s *Service) ProveInclusion(ctx context.Context, name audit.EntryName) (*In
 }
 
 // leafIndex gives the place of an entry in the log, and takes what has been committed into it first when the entry is not there yet.
-func (s *Service) leafIndex(ctx context.Context, name audit.EntryName) (uint64, error) {
-	index, err := s.store.LeafIndex(ctx, name)
+func (b *Book) leafIndex(ctx context.Context, name audit.EntryName) (uint64, error) {
+	index, err := b.store.LeafIndex(ctx, name)
 	if privacy.KindOf(err) != privacy.KindNotFound {
 		return index, err
 	}
-	if err := s.sequenceForProof(ctx); err != nil {
+	if err := b.SequenceForProof(ctx); err != nil {
 		return 0, err
 	}
-	return s.store.LeafIndex(ctx, name)
+	return b.store.LeafIndex(ctx, name)
 }
 
 // proofWithin is how long a proof waits for the checkpoint that covers what it proves.
@@ -66,11 +66,11 @@ const proofWithin = 5 * time.Second
 
 var errCheckpointPending = privacy.Unavailable(nil, "checkpoint_pending", "what is to be proven is not under a signed checkpoint yet; try again in a second")
 
-// sequenceForProof takes what has been committed into the log, for whoever is to prove it.
-func (s *Service) sequenceForProof(ctx context.Context) error {
+// SequenceForProof takes what has been committed into the log, for whoever is to prove it. KindUnavailable when that takes too long.
+func (b *Book) SequenceForProof(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, proofWithin)
 	defer cancel()
-	err := s.SequenceNow(within)
+	err := b.SequenceNow(within)
 	if within.Err() != nil {
 		return errCheckpointPending
 	}
@@ -78,17 +78,17 @@ func (s *Service) sequenceForProof(ctx context.Context) error {
 }
 
 // ProveInclusions makes the proofs for several entries, all to one checkpoint: the newest.
-func (s *Service) ProveInclusions(ctx context.Context, names []audit.EntryName) ([]Inclusion, error) {
-	checkpoint, err := s.Checkpoint(ctx)
+func (b *Book) ProveInclusions(ctx context.Context, names []audit.EntryName) ([]Inclusion, error) {
+	checkpoint, err := b.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
 	batches := batchesOf(names)
-	entries, err := s.store.AuditBatches(ctx, batches)
+	entries, err := b.store.AuditBatches(ctx, batches)
 	if err != nil {
 		return nil, err
 	}
-	begin, err := s.store.LeafIndexes(ctx, batches)
+	begin, err := b.store.LeafIndexes(ctx, batches)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (s *Service) ProveInclusions(ctx context.Context, names []audit.EntryName) 
 		indexes[i] = first + uint64(name.ID) //nolint:gosec // entries are counted from 0
 		proofs[i] = Inclusion{Entry: entry, Index: indexes[i], LeafHash: entry.LeafHash(), Size: checkpoint.Size, Note: checkpoint.Note}
 	}
-	paths, err := audit.InclusionProofs(ctx, s.store, indexes, checkpoint.Size)
+	paths, err := audit.InclusionProofs(ctx, b.store, indexes, checkpoint.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +126,8 @@ func batchesOf(names []audit.EntryName) []audit.BatchID {
 
 // ProveConsistency proves that the log of size to extends the log of size from; to 0 means the
 // newest checkpoint.
-func (s *Service) ProveConsistency(ctx context.Context, from, to uint64) (path []audit.Hash, size uint64, err error) {
-	checkpoint, err := s.Checkpoint(ctx)
+func (b *Book) ProveConsistency(ctx context.Context, from, to uint64) (path []audit.Hash, size uint64, err error) {
+	checkpoint, err := b.Checkpoint(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -137,6 +137,6 @@ func (s *Service) ProveConsistency(ctx context.Context, from, to uint64) (path [
 	if from > to || to > checkpoint.Size {
 		return nil, 0, privacy.Invalid("invalid_range", "from is at most to, and to at most the size of the newest checkpoint")
 	}
-	path, err = audit.ConsistencyProof(ctx, s.store, from, to)
+	path, err = audit.ConsistencyProof(ctx, b.store, from, to)
 	return path, to, err
 }

@@ -1,4 +1,4 @@
-package custody
+package logbook
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func TestSharedTurnServesThoseWhoAskedBefore(t *testing.T) {
 
 func TestSharedTurnFailsAloneAndEndsWithItsCaller(t *testing.T) {
 	shared := newSharedTurn()
-	if err := shared.do(t.Context(), func(context.Context) error { return errNotYet }); err != errNotYet { //nolint:errorlint // the very one
+	if err := shared.do(t.Context(), func(context.Context) error { return errCheckpointPending }); err != errCheckpointPending { //nolint:errorlint // the very one
 		t.Error(err)
 	}
 	ended, end := context.WithCancel(t.Context())
