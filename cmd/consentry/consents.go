@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
-	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -27,7 +27,7 @@ type consentsVerifyCommand struct {
 
 // Run implements `consentry consents verify`.
 func (c *consentsVerifyCommand) Run(ctx context.Context, io stdio) error {
-	return withLedgers(ctx, c.Database, io, c.JSON, custody.VerifyLedgers)
+	return withLedgers(ctx, c.Database, io, c.JSON, ledger.Verify)
 }
 
 type consentsRebuildCommand struct {
@@ -39,17 +39,17 @@ type consentsRebuildCommand struct {
 // Run implements `consentry consents rebuild`.
 func (c *consentsRebuildCommand) Run(ctx context.Context, io stdio) error {
 	if !c.Write {
-		return withLedgers(ctx, c.Database, io, c.JSON, custody.VerifyLedgers)
+		return withLedgers(ctx, c.Database, io, c.JSON, ledger.Verify)
 	}
-	return withLedgers(ctx, c.Database, io, c.JSON, func(ctx context.Context, db *store.Store) (*custody.LedgerReport, error) {
+	return withLedgers(ctx, c.Database, io, c.JSON, func(ctx context.Context, db *store.Store) (*ledger.Report, error) {
 		batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) {
 			return audit.NewBatch(at, rand.Reader, drafts, nil)
 		}
-		return custody.RebuildLedgers(ctx, db, batch, time.Now)
+		return ledger.Rebuild(ctx, db, batch, time.Now)
 	})
 }
 
-func withLedgers(ctx context.Context, flags databaseFlags, io stdio, asJSON bool, walk func(context.Context, *store.Store) (*custody.LedgerReport, error)) error {
+func withLedgers(ctx context.Context, flags databaseFlags, io stdio, asJSON bool, walk func(context.Context, *store.Store) (*ledger.Report, error)) error {
 	db, err := store.Open(ctx, store.Config{URL: flags.DatabaseURL, MaxConns: flags.MaxConns, StatementLimit: auditLimit})
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func withLedgers(ctx context.Context, flags databaseFlags, io stdio, asJSON bool
 	return nil
 }
 
-func printLedgers(w io.Writer, report *custody.LedgerReport, asJSON bool) error {
+func printLedgers(w io.Writer, report *ledger.Report, asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")

@@ -6,11 +6,11 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/mail"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
@@ -230,23 +230,23 @@ func (s *Service) Confirm(ctx context.Context, request privacy.RequestID, token 
 		if err != nil {
 			return err
 		}
-		ledger := newLedger(id, head)
-		if ledger.overtaken(awaiting.Seq, confirmation.CreatedAt, record.Purpose) {
+		on := ledger.Open(id, head)
+		if on.Overtaken(awaiting.Seq, confirmation.CreatedAt, record.Purpose) {
 			return errConfirmationFailed
 		}
 		w := &store.Writes{}
-		ledger.append(w, &record)
+		on.Append(w, &record)
 		if signed != "" {
 			w.PutReceipt(id, record.ID, signed)
 		}
 		confirmation.UsedAt = record.RecordedAt
 		w.UpdateConfirmation(id, &confirmation)
-		batch, err := s.newBatch(record.RecordedAt, []audit.Draft{recordDraft(Caller{Caller: privacy.Caller{Client: systemClient}, Request: request}, id, &record)})
+		batch, err := s.newBatch(record.RecordedAt, []audit.Draft{recordDraft(Caller{Caller: privacy.Caller{Client: privacy.SystemClient}, Request: request}, id, &record)})
 		if err != nil {
 			return err
 		}
 		w.AppendAudit(batch)
-		recorded = ledger.answer(&record, purpose.MinimumNoticeVersion, record.RecordedAt)
+		recorded = recordedOn(&on, &record, purpose.MinimumNoticeVersion, record.RecordedAt)
 		recorded.Receipt = signed
 		return tx.Send(ctx, w)
 	})
@@ -268,7 +268,7 @@ func (s *Service) tryLink(ctx context.Context, request privacy.RequestID, id pri
 		}
 		answer = errConfirmationFailed
 		confirmation.Attempts++
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionConfirmRefused, Client: systemClient, RequestID: request, Subject: id}})
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionConfirmRefused, Client: privacy.SystemClient, RequestID: request, Subject: id}})
 		if err != nil {
 			return err
 		}
@@ -305,7 +305,7 @@ func (s *Service) usable(ctx context.Context, tx *store.Tx, id privacy.SubjectID
 func (s *Service) confirmingRecord(awaiting store.ConsentRecord) (record store.ConsentRecord, err error) {
 	record = awaiting
 	record.Confirms, record.Channel, record.Method, record.ConfirmBy = awaiting.ID, awaiting.ConfirmBy, methodDoubleOptIn, ""
-	record.OccurredAt, record.RecordedBy = s.instant(), systemClient
+	record.OccurredAt, record.RecordedBy = s.instant(), privacy.SystemClient
 	if !record.OccurredAt.After(awaiting.OccurredAt) { // which may be dated ahead, by clockSkew
 		record.OccurredAt = awaiting.OccurredAt.Add(time.Microsecond)
 	}
@@ -317,15 +317,4 @@ func (s *Service) confirmingRecord(awaiting store.ConsentRecord) (record store.C
 		return record, errConfirmationFailed
 	}
 	return record, nil
-}
-
-// overtaken reports whether something was decided about the purpose since the record that awaits confirmation: a
-// withdrawal or objection must not be undone by an older link.
-func (l *ledger) overtaken(awaiting int32, since time.Time, purpose privacy.PurposeName) bool {
-	objected := func(o privacy.Objection) bool { return o.Scope.Covers(purpose) && !o.At.Before(since) }
-	if slices.ContainsFunc(l.standing.Objections, objected) {
-		return true
-	}
-	i := l.find(purpose)
-	return i >= 0 && l.states[i].Seq > awaiting
 }

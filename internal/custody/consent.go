@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/catalogue"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -142,25 +142,6 @@ func (s *Service) scopeKnown(revision privacy.RevisionID, consent *Consent) bool
 	return false
 }
 
-func consentAction(action privacy.ConsentAction) audit.Action {
-	switch action {
-	case privacy.ActionGrant:
-		return audit.ActionConsentGrant
-	case privacy.ActionDeny:
-		return audit.ActionConsentDeny
-	case privacy.ActionObject:
-		return audit.ActionConsentObject
-	case privacy.ActionLift:
-		return audit.ActionConsentLift
-	case privacy.ActionRestrict:
-		return audit.ActionConsentRestrict
-	case privacy.ActionUnrestrict:
-		return audit.ActionConsentUnrestrict
-	default:
-		return audit.ActionConsentWithdraw
-	}
-}
-
 // Stands is where a subject stands: on each purpose they ever decided about, and as a whole.
 type Stands struct {
 	Consents []PurposeStands
@@ -191,7 +172,7 @@ func (s *Service) Stands(ctx context.Context, id privacy.SubjectID) (Stands, err
 	stands := Stands{Standing: standing, Consents: make([]PurposeStands, len(states))}
 	for i, state := range states {
 		purpose, _ := s.policy.Purpose(revision, state.Purpose)
-		given := givenConsent(state, now)
+		given := ledger.Given(state, now)
 		again := askAgain(&state, given.Status, purpose.MinimumNoticeVersion)
 		state.Status = given.Status
 		stands.Consents[i] = PurposeStands{ConsentState: state, Objected: standing.Objected(state.Purpose, given), AskAgain: again}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/proofpack"
 	"github.com/consentry/consentry/internal/store"
@@ -106,7 +107,7 @@ func (s *Service) checkpointOver(ctx context.Context, id privacy.SubjectID, head
 
 // covers gives KindNotFound until a checkpoint covers a record.
 func (s *Service) covers(ctx context.Context, checkpoint store.Checkpoint, id privacy.SubjectID, hash []byte) error {
-	entries, err := s.store.EntriesOn(ctx, id, []string{recordObject(hash)})
+	entries, err := s.store.EntriesOn(ctx, id, []string{ledger.Object(hash)})
 	if err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (p *ConsentProof) ledger(ctx context.Context) iter.Seq2[ConsentRecord, erro
 func (p *ConsentProof) records(ctx context.Context) iter.Seq2[proofpack.Record, error] {
 	return func(yield func(proofpack.Record, error) bool) {
 		for record, err := range p.ledger(ctx) {
-			if !yield(packRecord(&record), err) {
+			if !yield(ledger.Pack(&record), err) {
 				return
 			}
 		}
@@ -208,7 +209,7 @@ func (p *ConsentProof) entries(ctx context.Context) iter.Seq2[proofpack.Entry, e
 		}
 		objects := make([]string, len(records))
 		for i := range records {
-			objects[i] = recordObject(records[i].Hash)
+			objects[i] = ledger.Object(records[i].Hash)
 		}
 		found, err := p.service.store.EntriesOn(ctx, p.id, objects)
 		if err != nil {

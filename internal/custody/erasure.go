@@ -238,7 +238,7 @@ func (s *Service) DeleteErased(ctx context.Context, erasures []store.Erasure) er
 		}
 		drafts := make([]audit.Draft, len(mine))
 		for i, e := range mine {
-			drafts[i] = audit.Draft{Action: audit.ActionErasureExecute, Client: systemClient, Subject: e.Subject, Object: RequestObject(e.Request), Attributes: s.namesOf(erased[e.Subject].Attributes)}
+			drafts[i] = audit.Draft{Action: audit.ActionErasureExecute, Client: privacy.SystemClient, Subject: e.Subject, Object: RequestObject(e.Request), Attributes: s.namesOf(erased[e.Subject].Attributes)}
 		}
 		batch, err := s.newBatch(at, drafts)
 		if err != nil {

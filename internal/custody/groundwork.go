@@ -26,7 +26,7 @@ func (s *Service) Entered(at time.Time, drafts ...audit.Draft) (audit.Batch, err
 }
 
 // System is who acts when the service itself does.
-func System() Caller { return Caller{Caller: privacy.Caller{Client: systemClient}} }
+func System() Caller { return Caller{Caller: privacy.Caller{Client: privacy.SystemClient}} }
 
 // Find looks a subject up by identifier. Where it finds nobody it gives an id that nobody has, always the same for the
 // same identifier: what is kept under it looks like anybody's.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/mail"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -109,7 +110,7 @@ func (s *Service) claimMessages(ctx context.Context, channel mail.Channel) (mess
 		}
 		drafts := make([]audit.Draft, len(messages))
 		for i, m := range messages {
-			drafts[i] = audit.Draft{Action: audit.ActionMessageSend, Client: systemClient, Subject: m.Subject, Purpose: m.Purpose}
+			drafts[i] = audit.Draft{Action: audit.ActionMessageSend, Client: privacy.SystemClient, Subject: m.Subject, Purpose: m.Purpose}
 		}
 		batch, err := s.newBatch(at, drafts)
 		if err != nil {
@@ -168,8 +169,8 @@ func (s *Service) mustBeAwaited(ctx context.Context, m *store.Message) error {
 	if err != nil {
 		return err
 	}
-	stands := ledger{id: m.Subject, standing: standing, states: states}
-	if stands.overtaken(record.Seq, record.RecordedAt, record.Purpose) {
+	stands := ledger.Head{ID: m.Subject, Standing: standing, States: states}
+	if stands.Overtaken(record.Seq, record.RecordedAt, record.Purpose) {
 		return errOvertaken
 	}
 	return nil

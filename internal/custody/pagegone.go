@@ -8,6 +8,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
 
@@ -65,7 +66,7 @@ func (s *Service) takeReturned(ctx context.Context, e store.Erasure) error {
 		if err != nil || !mine {
 			return err
 		}
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureRepeat, Client: systemClient, Subject: e.Subject, Object: RequestObject(e.Request)}})
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureRepeat, Client: privacy.SystemClient, Subject: e.Subject, Object: RequestObject(e.Request)}})
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -194,8 +195,8 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 		return nil, recall(head.Answer, &r.recorded)
 	}
 	record := *r.prepared // the transaction may run again
-	ledger := newLedger(r.id, head)
-	if !r.known && !ledger.mentions(&record) {
+	on := ledger.Open(r.id, head)
+	if !r.known && !on.Mentions(&record) {
 		return nil, ErrUnknownPurpose
 	}
 	if head.Subject.ID.IsZero() {
@@ -203,13 +204,13 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 	}
 	record.RecordedAt = at // after the wait for the lock: the ledger's times follow its order
 	if head.Known {
-		r.recorded = r.answer(&ledger, &record, at)
+		r.recorded = r.answer(&on, &record, at)
 		return nil, nil //nolint:nilnil // documented
 	}
 	if err := r.given(ctx, head, &record, at); err != nil {
 		return nil, err
 	}
-	ledger.append(w, &record)
+	on.Append(w, &record)
 	if r.sealed != nil {
 		w.AppendEvidence(r.id, record.Seq, r.sealed)
 	}
@@ -222,15 +223,15 @@ func (r *recording) write(ctx context.Context, head *store.LedgerHead, at time.T
 	if r.receipt != "" {
 		w.PutReceipt(r.id, record.ID, r.receipt)
 	}
-	r.recorded = r.answer(&ledger, &record, at)
+	r.recorded = r.answer(&on, &record, at)
 	r.recorded.Receipt = r.receipt
 	draft := recordDraft(r.caller, r.id, &record)
 	return &draft, s.remember(w, r.question.Key, &r.recorded, at)
 }
 
 // answer says where a record has left the subject, and what it does not reach.
-func (r *recording) answer(ledger *ledger, record *store.ConsentRecord, at time.Time) Recorded {
-	recorded := ledger.answer(record, r.purpose.MinimumNoticeVersion, at)
+func (r *recording) answer(on *ledger.Head, record *store.ConsentRecord, at time.Time) Recorded {
+	recorded := recordedOn(on, record, r.purpose.MinimumNoticeVersion, at)
 	recorded.Unaffected = r.service.unaffected(r.revision, record)
 	return recorded
 }
@@ -261,7 +262,7 @@ func (s *Service) unaffected(revision privacy.RevisionID, record *store.ConsentR
 
 // recordDraft is the audit entry of a record, which it names by its hash.
 func recordDraft(caller Caller, id privacy.SubjectID, record *store.ConsentRecord) audit.Draft {
-	return audit.Draft{Action: consentAction(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose, Object: recordObject(record.Hash)}
+	return audit.Draft{Action: ledger.Action(record.Action), Client: caller.Client, RequestID: caller.Request, Subject: id, Purpose: record.Purpose, Object: ledger.Object(record.Hash)}
 }
 
 // given opens what is needed of the subject: to see whether they may give a consent, and to seal its
@@ -309,7 +310,7 @@ func (s *Service) mayGive(ctx context.Context, key *keyring.Subject, head *store
 	}
 	given := *record
 	given.ConfirmBy = "" // the question is what they may give once it is confirmed
-	after := foldConsent(store.ConsentState{}, false, given)
+	after := ledger.Fold(store.ConsentState{}, false, given)
 	refusal, err := s.policy.Refusal(ctx, head.Revision, record.Purpose, s.policyState(head.Revision, record.Purpose, st, head.Subject.Standing, after, at))
 	switch {
 	case err != nil:

@@ -84,7 +84,7 @@ func (s *Service) eraseHeld(ctx context.Context, tx *store.Tx, row store.Subject
 }
 
 func (s *Service) enterErased(ctx context.Context, tx *store.Tx, r *store.RightsRequest, names []privacy.AttributeName, at time.Time) error {
-	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureFields, Client: systemClient, Subject: r.Subject, Object: RequestObject(r.ID), Attributes: names}})
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureFields, Client: privacy.SystemClient, Subject: r.Subject, Object: RequestObject(r.ID), Attributes: names}})
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (s *Service) reseal(ctx context.Context, tx *store.Tx, r *store.RightsReque
 }
 
 func (s *Service) writeRekeyed(ctx context.Context, tx *store.Tx, to *store.Rekeyed, parts []store.SealedPart, at time.Time) error {
-	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSubjectRekey, Client: systemClient, Subject: to.Subject, Object: RequestObject(to.Request)}})
+	batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSubjectRekey, Client: privacy.SystemClient, Subject: to.Subject, Object: RequestObject(to.Request)}})
 	if err != nil {
 		return err
 	}

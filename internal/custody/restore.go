@@ -126,7 +126,7 @@ func (s *Service) markAgain(ctx context.Context, erasures []store.Erasure) error
 		}
 		drafts := make([]audit.Draft, len(erasures))
 		for i, e := range erasures {
-			drafts[i] = audit.Draft{Action: audit.ActionErasureRepeat, Client: systemClient, Subject: e.Subject, Object: RequestObject(e.Request)}
+			drafts[i] = audit.Draft{Action: audit.ActionErasureRepeat, Client: privacy.SystemClient, Subject: e.Subject, Object: RequestObject(e.Request)}
 		}
 		batch, err := s.newBatch(at, drafts)
 		if err != nil {
@@ -227,7 +227,7 @@ func (s *Service) startOver(ctx context.Context, row store.Subject) error {
 			return err
 		}
 		at := s.instant()
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSubjectRekey, Client: systemClient, Subject: row.ID, Object: "restore/" + privacy.SubjectID(restore).String()}})
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionSubjectRekey, Client: privacy.SystemClient, Subject: row.ID, Object: "restore/" + privacy.SubjectID(restore).String()}})
 		if err != nil {
 			return err
 		}

@@ -222,7 +222,7 @@ func (*Service) forgetLongAgo(ctx context.Context, tx *store.Tx, said []store.Sa
 		return nil
 	}
 	for _, one := range said {
-		*drafts = append(*drafts, audit.Draft{Action: audit.ActionRetentionDelete, Client: systemClient, Subject: one.Subject, Object: RequestObject(one.ID)})
+		*drafts = append(*drafts, audit.Draft{Action: audit.ActionRetentionDelete, Client: privacy.SystemClient, Subject: one.Subject, Object: RequestObject(one.ID)})
 	}
 	return tx.ForgetSaid(ctx, column(said, func(one store.SaidLongAgo) store.RightsRequestRef { return one.RightsRequestRef }))
 }
@@ -237,5 +237,5 @@ func (s *Service) expireSubject(ctx context.Context, tx *store.Tx, run [16]byte,
 		return audit.Draft{}, err
 	}
 	names, err := s.deleteFields(ctx, tx, key, row, column(due, func(v store.DueValue) privacy.AttributeID { return v.Attribute }), "retention", time.Time{}, at)
-	return audit.Draft{Action: audit.ActionRetentionDelete, Client: systemClient, Subject: row.ID, Object: retentionObject(run), Attributes: names}, err
+	return audit.Draft{Action: audit.ActionRetentionDelete, Client: privacy.SystemClient, Subject: row.ID, Object: retentionObject(run), Attributes: names}, err
 }

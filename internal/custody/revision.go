@@ -9,9 +9,6 @@ import (
 	"github.com/consentry/consentry/internal/store"
 )
 
-// systemClient is who acts when the service itself does.
-const systemClient privacy.ClientID = "consentry"
-
 // PublishDefault puts the built-in policy in force where nothing is, or where what is in force is another
 // version's built-in policy; what somebody published stays. It is run at start, and gives the
 // revision in force after it.
@@ -30,23 +27,23 @@ func (s *Service) PublishDefault(ctx context.Context) (privacy.RevisionID, error
 		if err != nil {
 			return err
 		}
-		if current.By != "" && current.By != systemClient {
+		if current.By != "" && current.By != privacy.SystemClient {
 			// Officers decide what is in force; a draft can take the new built-in policy up.
-			return tx.StoreRevision(ctx, revision.ID, content, systemClient, at)
+			return tx.StoreRevision(ctx, revision.ID, content, privacy.SystemClient, at)
 		}
 		// One that was in force before has been replaced by a newer version's: an old node that is restarted
 		// in the middle of an upgrade must not put it back.
 		if before, err := tx.WasPublished(ctx, revision.ID); err != nil || before {
 			return err
 		}
-		published, err := tx.PublishRevision(ctx, revision.ID, content, systemClient, at)
+		published, err := tx.PublishRevision(ctx, revision.ID, content, privacy.SystemClient, at)
 		if err != nil || !published {
 			return err
 		}
 		if err := s.TellOfPublication(ctx, tx, privacy.EventPolicyPublished, revision.ID, at); err != nil {
 			return err
 		}
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: systemClient, Object: RevisionObject(revision.ID)}})
+		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionRevisionPublish, Client: privacy.SystemClient, Object: RevisionObject(revision.ID)}})
 		if err != nil {
 			return err
 		}

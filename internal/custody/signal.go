@@ -7,6 +7,7 @@ import (
 
 	"github.com/consentry/consentry/internal/audit"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/signal"
 	"github.com/consentry/consentry/internal/store"
@@ -150,7 +151,7 @@ type signalWrite struct {
 	rules    *signal.Rules
 
 	tx     *store.Tx
-	ledger ledger
+	ledger ledger.Head
 	writes store.Writes
 	before privacy.Standing
 	key    *keyring.Subject
@@ -183,7 +184,7 @@ func (w *signalWrite) open(ctx context.Context, tx *store.Tx, id privacy.Subject
 	if err != nil {
 		return err
 	}
-	w.tx, w.before, w.ledger = tx, row.Standing, newLedger(id, head)
+	w.tx, w.before, w.ledger = tx, row.Standing, ledger.Open(id, head)
 	w.last, w.seq, err = tx.LastSignals(ctx, id)
 	return err
 }
@@ -217,11 +218,11 @@ func (w *signalWrite) receive(ctx context.Context, h heardSignal) error {
 	if row.Sealed, err = w.key.Seal(keyring.KindSignal, 0, uint32(row.Seq), privacy.NewCleartext(h.text)); err != nil { //nolint:gosec // counts from 1
 		return err
 	}
-	if err := w.tx.AppendSignal(ctx, w.ledger.id, row); err != nil {
+	if err := w.tx.AppendSignal(ctx, w.ledger.ID, row); err != nil {
 		return err
 	}
 	w.received, w.stored = append(w.received, signalReceived(&row)), append(w.stored, string(h.kind))
-	w.drafts = append(w.drafts, audit.Draft{Action: audit.ActionSignalReceive, Client: w.caller.Client, RequestID: w.caller.Request, Subject: w.ledger.id})
+	w.drafts = append(w.drafts, audit.Draft{Action: audit.ActionSignalReceive, Client: w.caller.Client, RequestID: w.caller.Request, Subject: w.ledger.ID})
 	return nil
 }
 
@@ -248,8 +249,8 @@ func (w *signalWrite) finish(ctx context.Context) error {
 	if len(w.stored) == 0 {
 		return nil
 	}
-	if !w.ledger.standing.Equal(w.before) {
-		w.writes.PutStanding(w.ledger.id, w.ledger.standing, w.at)
+	if !w.ledger.Standing.Equal(w.before) {
+		w.writes.PutStanding(w.ledger.ID, w.ledger.Standing, w.at)
 	}
 	if err := w.tell(); err != nil {
 		return err
@@ -265,14 +266,14 @@ func (w *signalWrite) finish(ctx context.Context) error {
 // tell puts one event for each purpose that the signals now bear on into the outbox, so that it reaches those who work
 // for it and nobody else. Signals that raise no flag are no news: what TC strings say of purposes is told as consent.
 func (w *signalWrite) tell() error {
-	now := w.ledger.standing
+	now := w.ledger.Standing
 	optOut, limit := !now.OptOutSignal.Equal(w.before.OptOutSignal), !now.LimitSensitive.Equal(w.before.LimitSensitive)
 	for _, purpose := range w.service.policy.Heeding(w.revision, optOut, limit) {
 		id, err := w.service.newID()
 		if err != nil {
 			return err
 		}
-		w.writes.AppendChange(privacy.Event{ID: id, Kind: privacy.EventSignalReceived, At: w.at, Subject: w.ledger.id, Purpose: purpose, Detail: privacy.EventDetail{Signals: w.stored}})
+		w.writes.AppendChange(privacy.Event{ID: id, Kind: privacy.EventSignalReceived, At: w.at, Subject: w.ledger.ID, Purpose: purpose, Detail: privacy.EventDetail{Signals: w.stored}})
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/signal"
 	"github.com/consentry/consentry/internal/store"
@@ -13,10 +14,10 @@ import (
 
 // apply gives the effects of a signal, with the standing changed and the consents on the ledger.
 func (w *signalWrite) apply(reading signal.Reading) ([]privacy.SignalEffect, error) {
-	effects := flagEffects(reading.Flags, w.ledger.standing, w.ledger.states, w.at)
-	w.ledger.standing = w.ledger.standing.Signalled(effects)
+	effects := flagEffects(reading.Flags, w.ledger.Standing, w.ledger.States, w.at)
+	w.ledger.Standing = w.ledger.Standing.Signalled(effects)
 	for _, choice := range reading.Choices {
-		effect := choiceEffect(choice, w.ledger.standing, w.ledger.states, w.at)
+		effect := choiceEffect(choice, w.ledger.Standing, w.ledger.States, w.at)
 		if effect.Outcome == privacy.OutcomeApplied && choice.Action == privacy.ActionGrant && w.mustConfirm(choice.Purpose) {
 			effect.Outcome = privacy.OutcomeUnconfirmed
 		}
@@ -50,8 +51,8 @@ func (w *signalWrite) choose(choice signal.Choice) error {
 	if err != nil {
 		return err
 	}
-	w.ledger.append(&w.writes, record)
-	w.drafts = append(w.drafts, recordDraft(w.caller, w.ledger.id, record))
+	w.ledger.Append(&w.writes, record)
+	w.drafts = append(w.drafts, recordDraft(w.caller, w.ledger.ID, record))
 	return nil
 }
 
@@ -69,8 +70,8 @@ func flagEffects(flags []signal.Flag, standing privacy.Standing, states []store.
 		case signal.FlagLimitSensitive:
 			effect.At, lifted = standing.LimitSensitive, func(c privacy.GivenConsent) bool { return !standing.LimitedSensitive(c) }
 		}
-		if effect.At.IsZero() || slices.ContainsFunc(states, func(state store.ConsentState) bool { return lifted(givenConsent(state, now)) }) {
-			effect.Outcome, effect.At = privacy.OutcomeApplied, latest(states, privacy.ScopeEverything, now)
+		if effect.At.IsZero() || slices.ContainsFunc(states, func(state store.ConsentState) bool { return lifted(ledger.Given(state, now)) }) {
+			effect.Outcome, effect.At = privacy.OutcomeApplied, ledger.Latest(states, privacy.ScopeEverything, now)
 		}
 		effects = append(effects, effect)
 	}
@@ -106,7 +107,7 @@ func grantOutcome(choice signal.Choice, standing privacy.Standing, current *stor
 		return privacy.OutcomeSuperseded
 	case current.Status != privacy.ConsentGranted && choice.At.Equal(current.OccurredAt):
 		return privacy.OutcomeSuperseded
-	case current.Status == privacy.ConsentGranted && (choice.At.Equal(current.OccurredAt) || saysMore(current) && givenConsent(*current, now).Status == privacy.ConsentGranted):
+	case current.Status == privacy.ConsentGranted && (choice.At.Equal(current.OccurredAt) || saysMore(current) && ledger.Given(*current, now).Status == privacy.ConsentGranted):
 		return privacy.OutcomeUnchanged
 	default:
 		return privacy.OutcomeApplied
@@ -132,12 +133,4 @@ func denyOutcome(choice signal.Choice, current *store.ConsentState) privacy.Effe
 
 func anyApplied(effects []privacy.SignalEffect) bool {
 	return slices.ContainsFunc(effects, func(e privacy.SignalEffect) bool { return e.Outcome == privacy.OutcomeApplied })
-}
-
-// foldSignals gives the standing after a subject's signals, in any order: what a rebuild applies besides the ledger.
-func foldSignals(standing privacy.Standing, signals []store.Signal) privacy.Standing {
-	for i := range signals {
-		standing = standing.Signalled(signals[i].Effects)
-	}
-	return standing
 }

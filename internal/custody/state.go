@@ -7,6 +7,7 @@ import (
 
 	"github.com/consentry/consentry/internal/catalogue"
 	"github.com/consentry/consentry/internal/keyring"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/policy"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
@@ -133,7 +134,7 @@ func (r residence) regimeUnder(engine *policy.Engine, revision privacy.RevisionI
 
 // state gives the policy state but for its regime, on which revisions may differ.
 func (r residence) state(purpose privacy.PurposeName, standing privacy.Standing, consent store.ConsentState, now time.Time) privacy.SubjectState {
-	given := givenConsent(consent, now)
+	given := ledger.Given(consent, now)
 	return privacy.SubjectState{
 		Country:        r.country,
 		AgeBand:        r.age,
@@ -143,11 +144,6 @@ func (r residence) state(purpose privacy.PurposeName, standing privacy.Standing,
 		LimitSensitive: standing.LimitedSensitive(given),
 		Consent:        consentInput(consent, given.Status),
 	}
-}
-
-// givenConsent is what objections and signals are held against.
-func givenConsent(c store.ConsentState, now time.Time) privacy.GivenConsent {
-	return privacy.GivenConsent{Status: c.Status.StatusAt(now, c.ExpiresAt), At: c.OccurredAt, Explicit: c.Explicit}
 }
 
 func consentInput(c store.ConsentState, status privacy.ConsentStatus) privacy.ConsentState {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/consentry/consentry/internal/audit"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/store"
 )
@@ -24,14 +25,14 @@ func (s *Service) TakeBack(ctx context.Context, tx *store.Tx, subject store.Subj
 	if err != nil {
 		return err
 	}
-	ledger, w := newLedger(subject.ID, head), &store.Writes{}
+	on, w := ledger.Open(subject.ID, head), &store.Writes{}
 	var drafts []audit.Draft
-	for _, purpose := range ledger.reachedBy(back) {
+	for _, purpose := range back.reaches(&on) {
 		record, err := s.consentRecord(System(), &Consent{Purpose: purpose, Action: back.Action, Channel: "rights_request", Method: string(back.By), Record: back.Name(purpose)}, at)
 		if err != nil {
 			return err
 		}
-		ledger.append(w, record)
+		on.Append(w, record)
 		drafts = append(drafts, recordDraft(System(), subject.ID, record))
 	}
 	if err := s.audited(w, drafts, at); err != nil {
@@ -40,14 +41,14 @@ func (s *Service) TakeBack(ctx context.Context, tx *store.Tx, subject store.Subj
 	return tx.Send(ctx, w)
 }
 
-// reachedBy lists what records are about: of a withdrawal of all consents each purpose for which one was given, or waits to be confirmed.
-func (l *ledger) reachedBy(back *TakenBack) (purposes []privacy.PurposeName) {
+// reaches lists what records are about: of a withdrawal of all consents each purpose for which one was given, or waits to be confirmed.
+func (back *TakenBack) reaches(on *ledger.Head) (purposes []privacy.PurposeName) {
 	if back.Action != privacy.ActionWithdraw {
 		return []privacy.PurposeName{back.Scope}
 	}
-	for i := range l.states {
-		if status := l.states[i].Status; status == privacy.ConsentGranted || status == privacy.ConsentPending {
-			purposes = append(purposes, l.states[i].Purpose)
+	for i := range on.States {
+		if status := on.States[i].Status; status == privacy.ConsentGranted || status == privacy.ConsentPending {
+			purposes = append(purposes, on.States[i].Purpose)
 		}
 	}
 	return purposes

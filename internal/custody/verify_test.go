@@ -9,35 +9,35 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/consentry/consentry/internal/audit"
-	"github.com/consentry/consentry/internal/custody"
+	"github.com/consentry/consentry/internal/ledger"
 	"github.com/consentry/consentry/internal/privacy"
 )
 
 // owned is the database as an operator sees it, who may change anything.
-func (v *vault) verify() *custody.LedgerReport {
+func (v *vault) verify() *ledger.Report {
 	v.t.Helper()
-	report, err := custody.VerifyLedgers(v.t.Context(), v.store)
+	report, err := ledger.Verify(v.t.Context(), v.store)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	return report
 }
 
-func (v *vault) rebuild() *custody.LedgerReport {
+func (v *vault) rebuild() *ledger.Report {
 	v.t.Helper()
 	batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) {
 		return audit.NewBatch(at, rand.Reader, drafts, nil)
 	}
-	report, err := custody.RebuildLedgers(v.t.Context(), v.store, batch, v.clock.read)
+	report, err := ledger.Rebuild(v.t.Context(), v.store, batch, v.clock.read)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	return report
 }
 
-func (v *vault) wantFaults(report *custody.LedgerReport, want ...custody.LedgerFault) {
+func (v *vault) wantFaults(report *ledger.Report, want ...ledger.Fault) {
 	v.t.Helper()
-	var found []custody.LedgerFault
+	var found []ledger.Fault
 	for _, f := range report.Findings {
 		if !slices.Contains(found, f.Kind) {
 			found = append(found, f.Kind)
@@ -64,28 +64,28 @@ func (v *vault) ledgerOfFour() privacy.SubjectID {
 // What a superuser does to a ledger is found, though they may make hashes as they like: not without the audit log.
 func TestLedgerForgeryIsFound(t *testing.T) {
 	t.Parallel()
-	type faults = []custody.LedgerFault
+	type faults = []ledger.Fault
 	for name, c := range map[string]struct {
 		statements []string
 		want       faults
 	}{
 		"nothing": {nil, nil},
 		"a changed record": {[]string{`UPDATE consent_record SET action = 'grant' WHERE seq = 2`},
-			faults{custody.FaultChanged, custody.FaultUnaudited}},
+			faults{ledger.FaultChanged, ledger.FaultUnaudited}},
 		"a changed time": {[]string{`UPDATE consent_record SET occurred_at = occurred_at - interval '1 day' WHERE seq = 3`},
-			faults{custody.FaultChanged, custody.FaultState}},
+			faults{ledger.FaultChanged, ledger.FaultState}},
 		"a record removed from the middle": {[]string{`DELETE FROM consent_record WHERE seq = 2`},
-			faults{custody.FaultGap, custody.FaultLink, custody.FaultMissing}},
+			faults{ledger.FaultGap, ledger.FaultLink, ledger.FaultMissing}},
 		"the last record removed": {[]string{`DELETE FROM consent_record WHERE seq = 4`, `UPDATE subject SET standing = '{}'`},
-			faults{custody.FaultMissing}},
+			faults{ledger.FaultMissing}},
 		"all records removed": {[]string{`DELETE FROM consent_state`, `DELETE FROM consent_record`, `UPDATE subject SET standing = '{}'`},
-			faults{custody.FaultMissing}},
+			faults{ledger.FaultMissing}},
 		"a reordered ledger": {[]string{`UPDATE consent_record SET seq = seq + 10 WHERE seq < 3`, `UPDATE consent_record SET seq = 13 - seq + 0 WHERE seq IN (11, 12)`},
-			faults{custody.FaultChanged, custody.FaultLink}},
+			faults{ledger.FaultChanged, ledger.FaultLink}},
 		"a hash taken away": {[]string{`UPDATE consent_record SET hash = NULL WHERE seq = 4`},
-			faults{custody.FaultMissing, custody.FaultUnchained}},
-		"a state that was made up": {[]string{`UPDATE consent_state SET status = 'denied'`}, faults{custody.FaultState}},
-		"an objection taken away":  {[]string{`UPDATE subject SET standing = '{}'`}, faults{custody.FaultStanding}},
+			faults{ledger.FaultMissing, ledger.FaultUnchained}},
+		"a state that was made up": {[]string{`UPDATE consent_state SET status = 'denied'`}, faults{ledger.FaultState}},
+		"an objection taken away":  {[]string{`UPDATE subject SET standing = '{}'`}, faults{ledger.FaultStanding}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,11 +117,11 @@ func TestLedgerForgedEndIsFound(t *testing.T) {
 	}
 	forged := history[1] // a grant
 	forged.Seq, forged.ID, forged.Prev, forged.Purpose = 5, [16]byte{5}, history[0].Hash, "sales.outreach"
-	hash := custody.RecordHash(id, &forged)
+	hash := ledger.Hash(id, &forged)
 	v.exec(`INSERT INTO consent_record (subject_id, seq, record_id, purpose, action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at, prev_hash, hash)
 		SELECT subject_id, 5, $1, 'sales.outreach', action, explicit, separate_for, given_by, channel, method, occurred_at, expires_at, recorded_by, recorded_at, $2, $3 FROM consent_record WHERE seq = 3`,
 		forged.ID, forged.Prev, hash[:])
-	v.wantFaults(v.verify(), custody.FaultUnaudited, custody.FaultState)
+	v.wantFaults(v.verify(), ledger.FaultUnaudited, ledger.FaultState)
 	if report := v.rebuild(); report.Rebuilt != 0 || report.OK() {
 		t.Errorf("a forged ledger was made the state: %+v", report)
 	}
@@ -136,7 +136,7 @@ func TestRebuildMendsWhatDoesNotFollow(t *testing.T) {
 	v.exec(`UPDATE subject SET standing = '{"objections":[{"scope":"*","at":"2026-03-02T00:00:00Z"}]}'`)
 	v.wantTold(id, told{"given_name": "!objected"})
 	report := v.rebuild()
-	v.wantFaults(report, custody.FaultState, custody.FaultStanding)
+	v.wantFaults(report, ledger.FaultState, ledger.FaultStanding)
 	if report.Rebuilt != 1 || !report.OK() {
 		t.Errorf("%+v", report)
 	}

@@ -25,6 +25,9 @@ type (
 	KeySlot int64
 )
 
+// SystemClient is who acts when the service itself does.
+const SystemClient ClientID = "consentry"
+
 // Role says in what capacity somebody calls: an officer writes policy, a consumer asks
 // for data. What a role may call is policy (consentry.authz), not code.
 type Role string

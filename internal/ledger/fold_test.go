@@ -1,4 +1,4 @@
-package custody
+package ledger
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ import (
 // replay works the state out of a ledger, from nothing.
 func replay(ledger []store.ConsentRecord) (state store.ConsentState, exists bool) {
 	for _, record := range ledger {
-		state, exists = foldConsent(state, exists, record), true
+		state, exists = Fold(state, exists, record), true
 	}
 	return state, exists
 }
@@ -76,7 +76,7 @@ func TestFoldStateIsThatOfOneRecord(t *testing.T) {
 		var exists bool
 		ledger := ledgers().Draw(rt, "ledger")
 		for i, record := range ledger {
-			next := foldConsent(state, exists, record)
+			next := Fold(state, exists, record)
 			if exists && next.OccurredAt.Before(state.OccurredAt) {
 				rt.Fatalf("record %d turned time back", record.Seq)
 			}

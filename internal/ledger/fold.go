@@ -1,4 +1,4 @@
-package custody
+package ledger
 
 import (
 	"time"
@@ -10,12 +10,12 @@ import (
 // Where a subject stands follows from their ledger by the rules in this file and nothing else: the writer
 // applies them to each record it appends, and a rebuild applies them to the whole ledger.
 
-// foldConsent gives the state after a record; a record that changes nothing leaves it as it is. A
+// Fold gives the state after a record; a record that changes nothing leaves it as it is. A
 // withdrawal or denial always takes effect, whatever time it carries: clocks differ, and a
 // withdrawal that was accepted must hold. A grant takes effect only when it is
 // not older than the grant it renews, and later than the refusal it follows, so that neither a
 // backdated grant nor a late import can bring a withdrawn consent back.
-func foldConsent(current store.ConsentState, exists bool, record store.ConsentRecord) store.ConsentState {
+func Fold(current store.ConsentState, exists bool, record store.ConsentRecord) store.ConsentState {
 	occurred := record.OccurredAt
 	if exists && record.Action == privacy.ActionGrant {
 		renews := current.Status == privacy.ConsentGranted && occurred.Equal(current.OccurredAt)
@@ -41,7 +41,7 @@ func foldConsent(current store.ConsentState, exists bool, record store.ConsentRe
 func foldStanding(standing privacy.Standing, states []store.ConsentState, record store.ConsentRecord) privacy.Standing {
 	switch record.Action {
 	case privacy.ActionRestrict:
-		return standing.Restrict(latest(states, privacy.ScopeEverything, record.OccurredAt))
+		return standing.Restrict(Latest(states, privacy.ScopeEverything, record.OccurredAt))
 	case privacy.ActionUnrestrict:
 		return standing.Unrestrict(record.OccurredAt)
 	default:
@@ -57,15 +57,28 @@ func foldObjection(standing privacy.Standing, states []store.ConsentState, recor
 	if record.Action == privacy.ActionLift {
 		return standing.Lift(scope, record.OccurredAt)
 	}
-	return standing.Object(scope, latest(states, scope, record.OccurredAt))
+	return standing.Object(scope, Latest(states, scope, record.OccurredAt))
 }
 
-// latest gives the time of the newest of the states that the scope covers, or the given one if that is later.
-func latest(states []store.ConsentState, scope privacy.ObjectionScope, at time.Time) time.Time {
+// Latest gives the time of the newest of the states that the scope covers, or the given one if that is later.
+func Latest(states []store.ConsentState, scope privacy.ObjectionScope, at time.Time) time.Time {
 	for _, state := range states {
 		if scope.Covers(state.Purpose) && state.OccurredAt.After(at) {
 			at = state.OccurredAt
 		}
 	}
 	return at
+}
+
+// foldSignals gives the standing after a subject's signals, in any order: what a rebuild applies besides the ledger.
+func foldSignals(standing privacy.Standing, signals []store.Signal) privacy.Standing {
+	for i := range signals {
+		standing = standing.Signalled(signals[i].Effects)
+	}
+	return standing
+}
+
+// Given is what objections and signals are held against.
+func Given(c store.ConsentState, now time.Time) privacy.GivenConsent {
+	return privacy.GivenConsent{Status: c.Status.StatusAt(now, c.ExpiresAt), At: c.OccurredAt, Explicit: c.Explicit}
 }
