@@ -24,8 +24,8 @@ func (s *Service) SealDetail(ctx context.Context, subject *store.Subject, reques
 	return key.Seal(keyring.KindRequest, 0, 1, privacy.NewCleartext(request.String()+string(content)))
 }
 
-// OpenDetail lends what SealDetail sealed, as JSON.
-func (s *Service) OpenDetail(ctx context.Context, subject *store.Subject, request privacy.RightsRequestID, sealed []byte, lend func(content []byte) error) error {
+// openDetail lends what SealDetail sealed, as JSON.
+func (s *Service) openDetail(ctx context.Context, subject *store.Subject, request privacy.RightsRequestID, sealed []byte, lend func(content []byte) error) error {
 	key, err := s.subjectKey(ctx, subject)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *Service) OpenDetails(ctx context.Context, id privacy.SubjectID, request
 		return err
 	}
 	for _, detail := range details {
-		if err := s.OpenDetail(ctx, &subject.Subject, request, detail.Sealed, lend); err != nil {
+		if err := s.openDetail(ctx, &subject.Subject, request, detail.Sealed, lend); err != nil {
 			return err
 		}
 	}
@@ -73,7 +73,7 @@ func (s *Service) HandDetails(ctx context.Context, tx *store.Tx, subject *store.
 	}
 	w := &store.Writes{}
 	for _, detail := range details {
-		err := s.OpenDetail(ctx, subject, from, detail.Sealed, func(content []byte) error {
+		err := s.openDetail(ctx, subject, from, detail.Sealed, func(content []byte) error {
 			sealed, err := s.SealDetail(ctx, subject, to, json.RawMessage(content))
 			w.AddRightsDetail(subject.ID, to, sealed, at)
 			return err

@@ -87,7 +87,7 @@ func (s *Service) forgetWritten(ctx context.Context, tx *store.Tx, subject *stor
 func (s *Service) sayOtherwise(ctx context.Context, subject *store.Subject, details []store.RightsDetail, change func(*said) bool) (changed []store.RightsDetail, err error) {
 	for _, d := range details {
 		var now said
-		err := s.OpenDetail(ctx, subject, d.Request, d.Sealed, now.read)
+		err := s.openDetail(ctx, subject, d.Request, d.Sealed, now.read)
 		unreadable := errors.Is(err, keyring.ErrNotAuthentic)
 		if err != nil && !unreadable {
 			return nil, err

@@ -287,14 +287,14 @@ func (s *Service) OverlapSegments(ctx context.Context, caller Caller, id, other 
 // bought describes those with a purchase: the stage of a customer's life counts from the last one.
 var bought = segment.Predicate{Op: segment.OpExists, Facet: "lifecycle_stage"}
 
-// ReportFacets are the facets that there are ready reports on.
-func ReportFacets() []segment.FacetName {
+// reportFacets are the facets that there are ready reports on.
+func reportFacets() []segment.FacetName {
 	return []segment.FacetName{"city", "industry", "customer_level", "source"}
 }
 
 // Report tells how all customers are spread over the values of a facet, those with a purchase and those without.
 func (s *Service) Report(ctx context.Context, caller Caller, by segment.FacetName, purpose privacy.PurposeName) (*Told, error) {
-	if !slices.Contains(ReportFacets(), by) {
+	if !slices.Contains(reportFacets(), by) {
 		return nil, privacy.Invalid("unknown_report", "there are reports by city, industry, customer_level and source")
 	}
 	if err := s.checkBreakdown([]segment.FacetName{by, bought.Facet}); err != nil {

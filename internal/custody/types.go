@@ -7,8 +7,6 @@ import (
 
 // What the store keeps and callers see as it is, so that nobody above needs the store or the log.
 type (
-	// ConsentState is where a subject stands on one purpose.
-	ConsentState = store.ConsentState
 	// ConsentRecord is one entry of a subject's ledger.
 	ConsentRecord = store.ConsentRecord
 	// NoticeRef names one version of a notice.
