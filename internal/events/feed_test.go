@@ -3,6 +3,7 @@ package events_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/consentry/consentry/internal/custody"
 	"github.com/consentry/consentry/internal/events"
@@ -51,5 +52,16 @@ func TestFeedShowsWhatIsGranted(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(c.want) || cursor != 6 { // with the one by which nodes learn of the subject
 			t.Errorf("%s sees %q up to %d", name, got, cursor)
 		}
+	}
+}
+
+// Who waits for an event is let go once the process is told to stop, with nothing and without an error.
+func TestFeedWaitsNoLongerThanTheProcess(t *testing.T) {
+	t.Parallel()
+	v := setup(t)
+	v.custody.EndWaits()
+	page, err := v.Feed(t.Context(), officer, 1<<40, 10, time.Hour)
+	if err != nil || len(page.Events) != 0 || page.Cursor != 1<<40 {
+		t.Errorf("%+v, %v", page, err)
 	}
 }
