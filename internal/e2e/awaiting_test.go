@@ -80,6 +80,7 @@ func TestRequestWaitsForEachWhoWasTold(t *testing.T) {
 // Who asked for somebody and was refused has nothing of them, and is not told who is erased.
 func TestNobodyIsToldOfWhomTheyGotNothing(t *testing.T) {
 	v := setupWith(t, soon)
+	v.get("/v1/events?wait=30", v.token("officer", privacy.RoleOfficer)) // the policy's publication is in the log, and past
 	crm := v.downstream(always(http.StatusOK), object{"name": "CRM", "client": "crm-mailer", "purposes": []string{"service.support"}})
 	id := v.store("refused@example.com", object{"email": "refused@example.com", "country": "DE", "birth_date": "1990-12-10"})
 	v.disclose("marketing.email", []string{"email"}, id)
