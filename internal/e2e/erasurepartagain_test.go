@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -96,5 +97,29 @@ func TestErasureOfAPartThatIsJoinedReplacesTheKeyAgain(t *testing.T) {
 	restored.node, restored.url = restored.start()
 	if d := restored.disclose("marketing.email", []string{"given_name", "email"}, id).Disclosures[0]; len(d.Attributes) > 0 {
 		t.Errorf("a backup from in between opens: %+v", d)
+	}
+}
+
+// Who is erased altogether while the erasure of a part waits has nothing left that its certificate could say is kept.
+func TestErasureOfAPartOvertakenByOneOfAll(t *testing.T) {
+	s := &stoppedAt{point: "part_deleted"}
+	v := setupWith(t, s.set)
+	goOn := sync.OnceFunc(func() { close(s.letGo) })
+	t.Cleanup(goOn)
+	id := v.store("overtaken@example.com", object{"email": "overtaken@example.com", "given_name": "Adalgisa", "country": "DE", "birth_date": "1990-12-10"})
+	v.consent(id, "marketing.email", "grant")
+	var part, all rightsRequest
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}, http.StatusCreated).into(t, &part)
+	<-s.there
+	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &all)
+	if all = v.closed(all.ID); all.State != "completed" {
+		t.Fatalf("the erasure of all: %+v", all)
+	}
+	goOn()
+	if part = v.closed(part.ID); part.State != "completed" || !part.Certificate {
+		t.Fatalf("the erasure of a part: %+v", part)
+	}
+	if c, _ := v.certified(part.ID); c.Part.Key != rights.KeyErased || slices.Contains(c.Kept, "all other attributes, identifiers and evidence") {
+		t.Errorf("certified: %+v, kept %v", c.Part, c.Kept)
 	}
 }

@@ -219,11 +219,7 @@ func (s *Service) Certificate(ctx context.Context, id privacy.RightsRequestID) (
 	if err != nil {
 		return "", err
 	}
-	at := r.ID
-	if !r.JoinedTo.IsZero() {
-		at = r.JoinedTo
-	}
-	certificate, err := s.store.Certificate(ctx, r.Subject, at)
+	certificate, err := s.store.Certificate(ctx, r.Subject, carriedOutAs(&r.RightsRequest))
 	switch {
 	case err != nil:
 		return "", err

@@ -29,10 +29,13 @@ const (
 	KeyErased KeyFate = "erased"
 )
 
-// keptOfPart is what stays of a person a part of whom was erased.
-var keptOfPart = []string{"all other attributes, identifiers and evidence", "consent ledger", "audit log", "request"}
+// keptOfAll is what stays of a person in any case.
+var keptOfAll = []string{"consent ledger", "audit log", "request"}
 
-const keptBackups = "backups from before the deletion: they hold what was deleted, sealed under the key that was left"
+const (
+	keptRest    = "all other attributes, identifiers and evidence"
+	keptBackups = "backups from before the deletion: they hold what was deleted, sealed under the key that was left"
+)
 
 // certifyPart makes the certificate of a partial erasure out, and signs it. There is none, "", of other requests, and where nothing was left to be
 // erased because all of the person had been.
@@ -91,7 +94,7 @@ func (s *Service) certificateOfPart(ctx context.Context, r *store.RightsRequest,
 	asked, backups, _ := partIn(r.Scope)
 	c := &Certificate{Version: certificateVersion, Request: r.ID, Subject: r.Subject, Controller: s.vault.Controller().Name, Regime: r.Regime, RequestedAt: r.ReceivedAt.UTC(),
 		IssuedAt: s.vault.Instant(), Part: &CertifiedPart{Asked: asked, Key: KeyLeft}, Erased: CertifiedData{Attributes: listed(erasedIn(entries)), Identifiers: []privacy.IdentifierType{}},
-		Kept: slices.Clone(keptOfPart), Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Book().Origin()}}
+		Kept: append([]string{keptRest}, keptOfAll...), Processors: certifiedProcessors(recipients), Log: CertifiedLog{Origin: s.vault.Book().Origin()}}
 	for i := range entries {
 		if tellsOfPart(entries[i]) {
 			c.DeletedAt = entries[i].At.UTC()
@@ -102,7 +105,7 @@ func (s *Service) certificateOfPart(ctx context.Context, r *store.RightsRequest,
 	case replaced:
 		c.Part.Key, c.KeyErasedAt, c.Key = KeyReplaced, spent.PuncturedAt.UTC(), CertifiedKey{Page: custody.PageOf(spent.Slot), Version: spent.PageVersion}
 	case backups:
-		c.Part.Key = KeyErased
+		c.Part.Key, c.Kept = KeyErased, slices.Clone(keptOfAll) // with the rest of the person
 	default:
 		c.Kept = append(c.Kept, keptBackups)
 	}

@@ -35,13 +35,13 @@ func (s *Service) Request(ctx context.Context, id privacy.RightsRequestID) (Requ
 	if err != nil {
 		return Request{}, err
 	}
-	at := r.ID
-	if !r.JoinedTo.IsZero() {
-		joined, err := s.store.RightsRequest(ctx, r.JoinedTo)
+	at := carriedOutAs(&r)
+	if at != r.ID {
+		joined, err := s.store.RightsRequest(ctx, at)
 		if err != nil {
 			return Request{}, err
 		}
-		r.State, r.DueAt, r.LegalDueOn, r.ClosedAt, r.Ground, at = joined.State, joined.DueAt, joined.LegalDueOn, joined.ClosedAt, joined.Ground, joined.ID
+		r.State, r.DueAt, r.LegalDueOn, r.ClosedAt, r.Ground = joined.State, joined.DueAt, joined.LegalDueOn, joined.ClosedAt, joined.Ground
 	}
 	request := Request{RightsRequest: r}
 	if r.State == privacy.RequestVerifying {
@@ -73,6 +73,14 @@ func (s *Service) Request(ctx context.Context, id privacy.RightsRequestID) (Requ
 	return request, err
 }
 
+// carriedOutAs gives the request as which one is carried out: itself, unless it has joined another.
+func carriedOutAs(r *store.RightsRequest) privacy.RightsRequestID {
+	if r.JoinedTo.IsZero() {
+		return r.ID
+	}
+	return r.JoinedTo
+}
+
 // Filter selects requests.
 type Filter = store.RightsFilter
 
@@ -100,12 +108,12 @@ func (s *Service) seeParts(ctx context.Context, list []Request) error {
 	var parts []store.RightsRequestRef
 	for i := range list {
 		if r := &list[i]; erasesPart(&r.RightsRequest) && r.State == privacy.RequestCompleted {
-			parts = append(parts, store.RightsRequestRef{Subject: r.Subject, ID: r.ID})
+			parts = append(parts, store.RightsRequestRef{Subject: r.Subject, ID: carriedOutAs(&r.RightsRequest)})
 		}
 	}
 	certified, err := s.store.PartsCertified(ctx, parts)
 	for i := range list {
-		list[i].Certified = list[i].Certified || certified[list[i].ID]
+		list[i].Certified = list[i].Certified || certified[carriedOutAs(&list[i].RightsRequest)]
 	}
 	return err
 }
