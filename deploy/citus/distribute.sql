@@ -7,6 +7,8 @@
 --   SELECT citus_set_coordinator_host('coordinator', 5432);
 --   SELECT citus_add_node('worker-1', 5432);
 --
+-- A table that a later `consentry migrate up` makes lies on the coordinator until its line here is run by itself, with the service stopped.
+--
 -- Whatever is known of one subject lies in one shard, so that a decision is taken on one moment's state. What
 -- is not named here stays on the coordinator, as it should: decision, audit_batch, audit_leaf, audit_tile,
 -- audit_checkpoint, change_log, processor, dispatch, delivery, River's tables, key_page, keyring_mark, retention_run, segment, release, activation, message, idempotency and the record of the migrations.
