@@ -192,12 +192,7 @@ func (s *Service) Puncture(ctx context.Context, erasures []store.Erasure) error 
 	if failed != nil && privacy.KindOf(failed) == privacy.KindUnavailable {
 		return failed
 	}
-	pages := make(map[keyring.PageNo][]store.Erasure)
-	for _, e := range erasures {
-		page := keyring.PageOf(e.Slot)
-		pages[page] = append(pages[page], e)
-	}
-	for page, group := range pages {
+	for page, group := range onPages(erasures) {
 		if err := s.puncturePage(ctx, page, group); err != nil {
 			failed = errors.Join(failed, err)
 		}
@@ -208,12 +203,18 @@ func (s *Service) Puncture(ctx context.Context, erasures []store.Erasure) error 
 	return failed
 }
 
-func (s *Service) puncturePage(ctx context.Context, page keyring.PageNo, group []store.Erasure) error {
-	slots := make([]privacy.KeySlot, len(group))
-	for i := range group {
-		slots[i] = group[i].Slot
+// onPages puts erasures together by the page that the key is on.
+func onPages(erasures []store.Erasure) map[keyring.PageNo][]store.Erasure {
+	pages := make(map[keyring.PageNo][]store.Erasure)
+	for _, e := range erasures {
+		page := keyring.PageOf(e.Slot)
+		pages[page] = append(pages[page], e)
 	}
-	versions, err := s.keyring.Erase(ctx, slots...)
+	return pages
+}
+
+func (s *Service) puncturePage(ctx context.Context, page keyring.PageNo, group []store.Erasure) error {
+	versions, err := s.keyring.Erase(ctx, column(group, func(e store.Erasure) privacy.KeySlot { return e.Slot })...)
 	version := versions[page]
 	if errors.Is(err, keyring.ErrPageMissing) {
 		version, err = store.PageGone, s.pageGone(ctx, page, len(group), err)

@@ -44,16 +44,16 @@ func (s *Service) TakeReturned(ctx context.Context) error {
 			return err
 		}
 		after = erasures[len(erasures)-1].Slot
-		for _, e := range erasures {
-			if err := s.takeReturned(ctx, e); err != nil {
+		for page, group := range onPages(erasures) {
+			if err := s.takeReturned(ctx, page, group); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Service) takeReturned(ctx context.Context, e store.Erasure) error {
-	versions, err := s.keyring.Erase(ctx, e.Slot)
+func (s *Service) takeReturned(ctx context.Context, page keyring.PageNo, group []store.Erasure) error {
+	versions, err := s.keyring.Erase(ctx, column(group, func(e store.Erasure) privacy.KeySlot { return e.Slot })...)
 	if pageLost(err) {
 		return nil
 	}
@@ -62,11 +62,20 @@ func (s *Service) takeReturned(ctx context.Context, e store.Erasure) error {
 	}
 	return s.store.Write(ctx, func(tx *store.Tx) error {
 		at := s.instant()
-		mine, err := tx.NoteReturned(ctx, e, versions[keyring.PageOf(e.Slot)], at)
-		if err != nil || !mine {
-			return err
+		var drafts []audit.Draft
+		for _, e := range group {
+			mine, err := tx.NoteReturned(ctx, e, versions[page], at)
+			if err != nil {
+				return err
+			}
+			if mine {
+				drafts = append(drafts, audit.Draft{Action: audit.ActionErasureRepeat, Client: privacy.SystemClient, Subject: e.Subject, Object: RequestObject(e.Request)})
+			}
 		}
-		batch, err := s.newBatch(at, []audit.Draft{{Action: audit.ActionErasureRepeat, Client: privacy.SystemClient, Subject: e.Subject, Object: RequestObject(e.Request)}})
+		if len(drafts) == 0 {
+			return nil
+		}
+		batch, err := s.newBatch(at, drafts)
 		if err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (s *Service) HandDetails(ctx context.Context, tx *store.Tx, subject *store.
 	}
 	w := &store.Writes{}
 	for _, detail := range details {
-		err := s.openDetail(ctx, subject, from, detail.Sealed, func(content []byte) error {
+		err := s.openDetail(ctx, subject, detail.Request, detail.Sealed, func(content []byte) error {
 			sealed, err := s.SealDetail(ctx, subject, to, json.RawMessage(content))
 			w.AddRightsDetail(subject.ID, to, sealed, at)
 			return err
