@@ -137,22 +137,11 @@ func (s *Service) sendMessage(ctx context.Context, m *store.Message) (sent bool,
 		return false, err
 	case (privacy.KindOf(err) == privacy.KindUnavailable || isDamage(err)) && m.Attempts < messageTries: // what does not open may have been sealed under another key since
 		s.log.WarnContext(ctx, "a message was not sent; trying again later", slog.String("code", privacy.CodeOf(err)), slog.Int("attempt", m.Attempts))
-		return false, s.store.PutOffMessage(ctx, m.ID, now.Add(retryAfter(m.Attempts)))
+		return false, s.store.PutOffMessage(ctx, m.ID, now.Add(store.Backoff(firstRetry, longestRetry, m.Attempts)))
 	default:
 		s.log.WarnContext(ctx, "a message was given up", slog.String("code", privacy.CodeOf(err)), slog.Int("attempt", m.Attempts))
 		return false, s.store.DeleteMessage(ctx, m.ID)
 	}
-}
-
-// retryAfter doubles from attempt to attempt.
-func retryAfter(attempt int) time.Duration {
-	wait := firstRetry
-	for range attempt - 1 {
-		if wait *= 2; wait >= longestRetry {
-			return longestRetry
-		}
-	}
-	return wait
 }
 
 var errUnreachable = privacy.Invalid("no_address", "no address is held for the subject any more")

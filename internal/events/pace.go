@@ -1,6 +1,10 @@
 package events
 
-import "time"
+import (
+	"time"
+
+	"github.com/consentry/consentry/internal/store"
+)
 
 // Pace says how soon and how often those who are called are tried. The zero value of each setting means its default.
 type Pace struct {
@@ -35,19 +39,10 @@ func (p Pace) withDefaults() Pace {
 
 // receiver is how long a receiver is left alone that has been away so many times in a row.
 func (p *Pace) receiver(attempt int) time.Duration {
-	return backoff(p.RetryFirst, p.RetryMost, attempt)
+	return store.Backoff(p.RetryFirst, p.RetryMost, attempt)
 }
 
 // event is the same for one event.
-func (p *Pace) event(attempt int) time.Duration { return backoff(p.EventFirst, p.EventMost, attempt) }
-
-// backoff doubles from first to most.
-func backoff(first, most time.Duration, attempt int) time.Duration {
-	wait := first
-	for range attempt - 1 {
-		if wait *= 2; wait >= most {
-			return most
-		}
-	}
-	return min(wait, most)
+func (p *Pace) event(attempt int) time.Duration {
+	return store.Backoff(p.EventFirst, p.EventMost, attempt)
 }

@@ -79,14 +79,7 @@ const (
 
 // NextRetry implements river.Worker. River compares it with the system's clock.
 func (w *carryWorker) NextRetry(job *river.Job[CarryArgs]) time.Time {
-	wait := firstRetry
-	for range job.Attempt - 1 {
-		if wait *= 2; wait >= longestRetry {
-			wait = longestRetry
-			break
-		}
-	}
-	return time.Now().Add(wait)
+	return time.Now().Add(store.Backoff(firstRetry, longestRetry, job.Attempt))
 }
 
 // Timeout implements river.Worker: a large batch takes its time.

@@ -76,6 +76,17 @@ func (j *Jobs) Stop(ctx context.Context) error {
 	return wrap(j.client.Stop(ctx), "stop the jobs")
 }
 
+// Backoff is how long to wait after so many attempts in a row have failed: it doubles from first to most.
+func Backoff(first, most time.Duration, attempt int) time.Duration {
+	wait := first
+	for range attempt - 1 {
+		if wait *= 2; wait >= most {
+			return most
+		}
+	}
+	return min(wait, most)
+}
+
 // workPool is the configuration of the connections that jobs use: the planner is left to itself, because
 // River's statements are not ours.
 func workPool(c *pgxpool.Config) *pgxpool.Config {
