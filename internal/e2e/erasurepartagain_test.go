@@ -3,53 +3,44 @@ package e2e_test
 import (
 	"net/http"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/consentry/consentry/internal/node"
 	"github.com/consentry/consentry/internal/privacy"
 	"github.com/consentry/consentry/internal/rights"
 )
 
-// stoppedAt stops whoever comes to a point first, until it is let go, and nobody who comes after.
-type stoppedAt struct {
-	point        string
-	met          atomic.Bool
-	there, letGo chan struct{}
+// erasingPart has the name of somebody found by an email erased, and the first to carry that out stopped at a point, until the test goes on or is over.
+func erasingPart(t *testing.T, point, email string, only object) (v *vault, h *heldUp, id string, r rightsRequest) {
+	t.Helper()
+	h = &heldUp{at: point, alone: true}
+	v = setupWith(t, h.set)
+	t.Cleanup(h.goOn)
+	id = v.store(email, object{"email": email, "given_name": "Adalgisa", "country": "DE", "birth_date": "1990-12-10"})
+	v.consent(id, "marketing.email", "grant")
+	v.post("/v1/me/requests", v.self(id), only, http.StatusCreated).into(t, &r)
+	<-h.reached
+	return v, h, id, r
 }
 
-func (s *stoppedAt) set(c *node.Config) {
-	s.there, s.letGo = make(chan struct{}), make(chan struct{})
-	c.Reach = func(point string) {
-		if point == s.point && s.met.CompareAndSwap(false, true) {
-			close(s.there)
-			<-s.letGo
-		}
-	}
-}
+// The name alone, in the database, or in its backups as well.
+var (
+	nameOnly        = object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}}}}
+	nameWithBackups = object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}
+)
 
 // What somebody gives anew while the erasure of a part has yet to be ended, because Vault is away for instance, is theirs to give: whoever goes on
 // with the erasure does not take it.
 func TestErasureOfAPartTakesNothingGivenSince(t *testing.T) {
-	s := &stoppedAt{point: "part_deleted"}
-	v := setupWith(t, s.set)
-	goOn := sync.OnceFunc(func() { close(s.letGo) })
-	t.Cleanup(goOn)
-	id := v.store("anew@example.com", object{"email": "anew@example.com", "given_name": "Adalgisa", "country": "DE", "birth_date": "1990-12-10"})
-	v.consent(id, "marketing.email", "grant")
+	v, h, id, r := erasingPart(t, "part_deleted", "anew@example.com", nameOnly)
 	subject, err := privacy.ParseSubjectID(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r rightsRequest
-	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}}}}, http.StatusCreated).into(t, &r)
-	<-s.there
 	v.patch(id, object{"given_name": "Griselda"})
 	if err := v.node.Rights.CarryOut(t.Context(), rights.Ref{Subject: subject, ID: v.ref(r.ID, id).ID}); err != nil {
 		t.Fatal(err)
 	}
-	goOn()
+	h.goOn()
 	if r = v.closed(r.ID); r.State != "completed" || !r.Certificate {
 		t.Errorf("the request: %+v", r)
 	}
@@ -63,23 +54,15 @@ func TestErasureOfAPartTakesNothingGivenSince(t *testing.T) {
 
 // Who asks again for the same before it is ended has what came in between erased as well, and no backup of that time opens it either.
 func TestErasureOfAPartThatIsJoinedReplacesTheKeyAgain(t *testing.T) {
-	s := &stoppedAt{point: "part_rekeyed"}
-	v := setupWith(t, s.set)
-	goOn := sync.OnceFunc(func() { close(s.letGo) })
-	t.Cleanup(goOn)
-	id := v.store("twice@example.com", object{"email": "twice@example.com", "given_name": "Adalgisa", "country": "DE", "birth_date": "1990-12-10"})
-	v.consent(id, "marketing.email", "grant")
-	only := object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}
-	var first, second rightsRequest
-	v.post("/v1/me/requests", v.self(id), only, http.StatusCreated).into(t, &first)
-	<-s.there
+	v, h, id, first := erasingPart(t, "part_rekeyed", "twice@example.com", nameWithBackups)
+	var second rightsRequest
 	v.patch(id, object{"given_name": "Griselda"})
 	dump := v.dump()
-	v.post("/v1/me/requests", v.self(id), only, http.StatusOK).into(t, &second)
+	v.post("/v1/me/requests", v.self(id), nameWithBackups, http.StatusOK).into(t, &second)
 	if second.ID != first.ID {
 		t.Fatalf("it did not join: %+v", second)
 	}
-	goOn()
+	h.goOn()
 	if first = v.closed(first.ID); first.State != "completed" || !first.Certificate {
 		t.Errorf("the request: %+v", first)
 	}
@@ -102,20 +85,13 @@ func TestErasureOfAPartThatIsJoinedReplacesTheKeyAgain(t *testing.T) {
 
 // Who is erased altogether while the erasure of a part waits has nothing left that its certificate could say is kept.
 func TestErasureOfAPartOvertakenByOneOfAll(t *testing.T) {
-	s := &stoppedAt{point: "part_deleted"}
-	v := setupWith(t, s.set)
-	goOn := sync.OnceFunc(func() { close(s.letGo) })
-	t.Cleanup(goOn)
-	id := v.store("overtaken@example.com", object{"email": "overtaken@example.com", "given_name": "Adalgisa", "country": "DE", "birth_date": "1990-12-10"})
-	v.consent(id, "marketing.email", "grant")
-	var part, all rightsRequest
-	v.post("/v1/me/requests", v.self(id), object{"type": "erasure", "details": object{"only": object{"attributes": []string{"given_name"}, "backups": true}}}, http.StatusCreated).into(t, &part)
-	<-s.there
+	v, h, id, part := erasingPart(t, "part_deleted", "overtaken@example.com", nameWithBackups)
+	var all rightsRequest
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &all)
 	if all = v.closed(all.ID); all.State != "completed" {
 		t.Fatalf("the erasure of all: %+v", all)
 	}
-	goOn()
+	h.goOn()
 	if part = v.closed(part.ID); part.State != "completed" || !part.Certificate {
 		t.Fatalf("the erasure of a part: %+v", part)
 	}

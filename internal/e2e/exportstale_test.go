@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,19 +14,28 @@ import (
 	"github.com/consentry/consentry/internal/testenv"
 )
 
-// heldUp stops whoever comes first to a point in what requests lead to, until it is let go.
+// heldUp stops those who come to a point in what requests lead to, or the first of them alone, until they are let go.
 type heldUp struct {
 	at      string
-	once    sync.Once
-	reached chan struct{}
-	letGo   chan struct{}
+	alone   bool // whoever comes after the first goes past
+	met     atomic.Bool
+	reached chan struct{} // closed when the first is there
+	goOn    func()        // may be called again
 }
 
 func (h *heldUp) set(c *node.Config) {
-	h.reached, h.letGo = make(chan struct{}), make(chan struct{})
+	letGo := make(chan struct{})
+	h.reached, h.goOn = make(chan struct{}), sync.OnceFunc(func() { close(letGo) })
 	c.Reach = func(point string) {
-		if point == h.at {
-			h.once.Do(func() { close(h.reached); <-h.letGo })
+		if point != h.at {
+			return
+		}
+		first := h.met.CompareAndSwap(false, true)
+		if first {
+			close(h.reached)
+		}
+		if first || !h.alone {
+			<-letGo
 		}
 	}
 }
@@ -50,7 +60,7 @@ func TestExportIsNotMadeOfTheErased(t *testing.T) {
 	<-h.reached
 	v.post("/v1/me/requests", v.self(id), object{"type": "erasure"}, http.StatusCreated).into(t, &erasure)
 	v.closed(erasure.ID)
-	close(h.letGo)
+	h.goOn()
 	if r := v.closed(access.ID); r.State != "rejected" || r.Ground != "subject_erased" {
 		t.Errorf("the access: %+v", r)
 	}
@@ -71,7 +81,7 @@ func TestExportIsMadeAnewOfWhatHasChanged(t *testing.T) {
 	v.post("/v1/me/requests", v.self(id), object{"type": "access"}, http.StatusCreated).into(t, &access)
 	<-h.reached
 	v.patch(id, object{"city": "Bonn"})
-	close(h.letGo)
+	h.goOn()
 	v.closed(access.ID)
 	if data, _ := v.takeAway(access.ID, id); data.value("city") != "Bonn" {
 		t.Errorf("they live in %v", data.value("city"))

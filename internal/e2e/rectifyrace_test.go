@@ -76,7 +76,7 @@ func TestErasureOfAPartBesideItsCorrection(t *testing.T) {
 			}
 			<-h.reached
 			v.erasePart(id, "given_name")
-			close(h.letGo)
+			h.goOn()
 			if c.officer {
 				if a := <-completed; a.code() != "request_joined" {
 					t.Errorf("the officer, who has not seen what it says now: %d %s", a.status, a.body)
@@ -124,7 +124,7 @@ func TestCorrectionThatIsJoinedIsCarriedOutAnew(t *testing.T) {
 			if second := ask(object{"family_name": "Byron"}, http.StatusOK); second.ID != first.ID {
 				t.Fatalf("it has not joined: %+v", second)
 			}
-			close(h.letGo)
+			h.goOn()
 			c := crm.told("subject.rectified").message.Data
 			if len(c.Attributes) != 2 || len(c.Rectified) != 1 || string(c.Rectified[0].Attributes["given_name"]) != `"Augusta"` || string(c.Rectified[0].Attributes["family_name"]) != `"Byron"` {
 				t.Errorf("told is %+v", c)
