@@ -131,7 +131,7 @@ func TestActivationEnds(t *testing.T) {
 	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); privacy.CodeOf(err) != "cohort_too_small" || len(got) != 0 {
 		t.Errorf("thirty who are left are told: %d, %v", len(got), err)
 	}
-	v.clock.advance(7*24*time.Hour + time.Second)
+	v.clock.Advance(7*24*time.Hour + time.Second)
 	if got, err := v.sent(a, privacy.SubjectID{}, func() {}); privacy.CodeOf(err) != "activation_over" || len(got) != 0 {
 		t.Errorf("after a week: %d, %v", len(got), err)
 	}

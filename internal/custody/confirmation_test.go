@@ -141,7 +141,7 @@ func TestLinksThatDoNotConfirm(t *testing.T) {
 		"of no record":   func(_ *testing.T, _ *vault, _ privacy.SubjectID, token string) string { return "AAAA" + token[4:] },
 		"another secret": func(_ *testing.T, _ *vault, _ privacy.SubjectID, token string) string { return token[:60] + "AAAA" },
 		"expired": func(_ *testing.T, v *vault, _ privacy.SubjectID, token string) string {
-			v.clock.advance(49 * time.Hour)
+			v.clock.Advance(49 * time.Hour)
 			return token
 		},
 		"withdrawn since": func(_ *testing.T, v *vault, id privacy.SubjectID, token string) string {
@@ -244,7 +244,7 @@ func TestConfirmationCannotBeAskedFor(t *testing.T) {
 		v.request(id, "email")
 	}
 	wantCode(t, record(v, custody.Consent{Action: privacy.ActionGrant, Confirm: "email"}), privacy.KindRateLimited, "too_many_confirmations")
-	v.clock.advance(25 * time.Hour)
+	v.clock.Advance(25 * time.Hour)
 	v.request(id, "email")
 	if len(email.got) != 6 {
 		t.Errorf("%d messages", len(email.got))
@@ -293,16 +293,16 @@ func TestMessagesAreTriedAgain(t *testing.T) {
 	if send() != 0 || queued() != 1 || send() != 0 || v.count(`SELECT attempts FROM message`) != 1 {
 		t.Fatal("it was tried at once again, or dropped")
 	}
-	v.clock.advance(20 * time.Second)
+	v.clock.Advance(20 * time.Second)
 	if send() != 0 || v.count(`SELECT attempts FROM message`) != 2 {
 		t.Fatal("it was not tried again")
 	}
 	email.fail = nil
-	v.clock.advance(20 * time.Second)
+	v.clock.Advance(20 * time.Second)
 	if send() != 0 {
 		t.Fatal("the pause did not grow")
 	}
-	v.clock.advance(20 * time.Second)
+	v.clock.Advance(20 * time.Second)
 	if send() != 1 || queued() != 0 {
 		t.Fatal("it was not sent once it could be")
 	}
@@ -313,7 +313,7 @@ func TestMessagesAreTriedAgain(t *testing.T) {
 	}
 	email.fail = nil
 	ask()
-	v.clock.advance(50 * time.Hour)
+	v.clock.Advance(50 * time.Hour)
 	if send() != 0 || queued() != 0 {
 		t.Error("what has expired is sent, or kept")
 	}
@@ -382,7 +382,7 @@ func TestConfirmationOfAGrantDatedAhead(t *testing.T) {
 	t.Parallel()
 	v, email, _ := confirmingVault(t)
 	id := v.put("a@example.com", fields{"given_name": "Ada", "country": "DE"})
-	v.consent(id, custody.Consent{Action: privacy.ActionGrant, Confirm: "email", OccurredAt: v.clock.read().Add(50 * time.Second)})
+	v.consent(id, custody.Consent{Action: privacy.ActionGrant, Confirm: "email", OccurredAt: v.clock.Read().Add(50 * time.Second)})
 	if _, err := v.SendMessages(t.Context()); err != nil {
 		t.Fatal(err)
 	}

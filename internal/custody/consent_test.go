@@ -12,12 +12,12 @@ func TestConsentExpiresWhenItIsRead(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"given_name": "Ada", "country": "DE"})
-	ends := v.clock.read().Add(time.Hour)
+	ends := v.clock.Read().Add(time.Hour)
 	if r := v.consent(id, custody.Consent{Action: privacy.ActionGrant, ExpiresAt: ends}); r.Status != privacy.ConsentGranted {
 		t.Errorf("granted until later: %s", r.Status)
 	}
 	v.wantTold(id, told{"given_name": `"Ada"`})
-	v.clock.advance(time.Hour)
+	v.clock.Advance(time.Hour)
 	v.wantTold(id, told{"given_name": "!consent_expired"})
 	states, err := v.Consents(t.Context(), id)
 	if err != nil || len(states) != 1 || states[0].Status != privacy.ConsentExpired || !states[0].ExpiresAt.Equal(ends) {
@@ -32,8 +32,8 @@ func TestConsentAnswersWithWhatStands(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", nil)
-	early := v.clock.read()
-	v.clock.advance(24 * time.Hour)
+	early := v.clock.Read()
+	v.clock.Advance(24 * time.Hour)
 	v.decide(id, privacy.ActionGrant)
 	backdated := custody.Consent{Action: privacy.ActionGrant, OccurredAt: early, ExpiresAt: early.Add(time.Hour)}
 	if r := v.consent(id, backdated); r.Status != privacy.ConsentGranted {
@@ -61,7 +61,7 @@ func TestConsentAnswersWithWhatStands(t *testing.T) {
 func TestConsentRefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
-	id, now := v.put("ada@example.com", nil), v.clock.read()
+	id, now := v.put("ada@example.com", nil), v.clock.Read()
 	for code, c := range map[string]custody.Consent{
 		"unknown_purpose":   {Purpose: "no.such", Action: privacy.ActionGrant},
 		"unknown_action":    {Purpose: marketing, Action: "maybe"},

@@ -62,7 +62,7 @@ func TestDiscloseNothingPastItsRetention(t *testing.T) {
 	if said := v.tell(id, "visits_month")["visits_month"]; strings.HasPrefix(said, "!") {
 		t.Fatal(said)
 	}
-	v.clock.advance(400 * 24 * time.Hour) // kept for 13 months, the name for three years
+	v.clock.Advance(400 * 24 * time.Hour) // kept for 13 months, the name for three years
 	v.wantTold(id, told{"visits_month": "!no_value", "given_name": `"Ada"`})
 }
 
@@ -224,7 +224,7 @@ func (v *vault) publishRevision(change func(*policy.Revision)) privacy.RevisionI
 		v.t.Fatal(err)
 	}
 	err = v.store.Write(v.t.Context(), func(tx *store.Tx) error {
-		_, err := tx.PublishRevision(v.t.Context(), revision.ID, content, "officer", v.clock.read())
+		_, err := tx.PublishRevision(v.t.Context(), revision.ID, content, "officer", v.clock.Read())
 		return err
 	})
 	if err != nil {

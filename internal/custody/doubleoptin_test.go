@@ -23,7 +23,7 @@ func TestSignalDoesNotPassByDoubleOptIn(t *testing.T) {
 	v, email, _ := confirmingVault(t)
 	v.doubleOptIn("ads.personalised")
 	id := v.put("ada@example.com", fields{"country": "DE"})
-	day := v.clock.read().Truncate(24 * time.Hour)
+	day := v.clock.Read().Truncate(24 * time.Hour)
 	if got := v.send(id, custody.Signals{TCF: tcString(day, yes...)}); !slices.Equal(got, []string{"grant ads.personalised needs_confirmation", "grant analytics.profiling applied"}) {
 		t.Errorf("a grant: %v", got)
 	}
@@ -45,7 +45,7 @@ func TestImportWritesToNobody(t *testing.T) {
 	t.Parallel()
 	v, email, _ := confirmingVault(t)
 	v.doubleOptIn("marketing.email")
-	at := v.clock.read().Add(-time.Hour)
+	at := v.clock.Read().Add(-time.Hour)
 	line := func(n int, change func(*custody.Consent)) custody.ImportedConsent {
 		id := v.put(string(rune('a'+n))+"@example.com", fields{"given_name": "Ada", "country": "DE"})
 		imported := custody.ImportedConsent{Line: n, Subject: custody.SubjectRef{ID: id}, Consent: custody.Consent{Purpose: marketing, Action: privacy.ActionGrant, OccurredAt: at}}
@@ -77,7 +77,7 @@ func TestImportWritesToNobody(t *testing.T) {
 	v.wantTold(lines[0].Subject.ID, told{"given_name": `"Ada"`})
 	v.wantTold(lines[1].Subject.ID, told{"given_name": "!consent_pending"})
 	// One who waits is asked as anybody is, when they are asked again.
-	v.clock.advance(time.Minute)
+	v.clock.Advance(time.Minute)
 	if again := v.consent(lines[1].Subject.ID, custody.Consent{Action: privacy.ActionGrant}); again.Status != privacy.ConsentPending {
 		t.Errorf("%+v", again)
 	}

@@ -29,7 +29,7 @@ func TestLaw3WithdrawalWhileVaultHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Service = custody.New(custody.Config{Store: v.store, Keyring: keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit"})
+	v.Service = custody.New(custody.Config{Store: v.store, Keyring: keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.Read, Origin: "test.example/audit"})
 	service := v.Service
 	t.Cleanup(func() { service.Close(); _ = keys.Close() })
 	ids := v.many(12)
@@ -43,7 +43,7 @@ func TestLaw3WithdrawalWhileVaultHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys.Forget()
-	v.clock.advance(2 * time.Minute) // the known keys are no longer fresh
+	v.clock.Advance(2 * time.Minute) // the known keys are no longer fresh
 	var waiting sync.WaitGroup
 	hold, release := context.WithCancel(t.Context())
 	for _, id := range ids[1:] {

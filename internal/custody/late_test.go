@@ -16,7 +16,7 @@ func TestUpsertOfAnOldExportLeavesTheRegime(t *testing.T) {
 	current.Regime = privacy.RegimeGDPR
 	id := v.upsert(current).ID
 	old := v.profile([]string{"ada@example.com"}, nil)
-	old.Regime, old.CollectedAt = privacy.RegimeCCPA, v.clock.read().Add(-24*time.Hour)
+	old.Regime, old.CollectedAt = privacy.RegimeCCPA, v.clock.Read().Add(-24*time.Hour)
 	v.upsert(old)
 	question := custody.Question{Client: "crm-mailer", Purpose: marketing, Attributes: []privacy.AttributeName{"given_name"}, Subject: &custody.SubjectRef{ID: id}}
 	explained, err := v.Explain(t.Context(), steward, question)

@@ -128,8 +128,8 @@ func TestConsentRestsOnANotice(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", nil)
-	now := v.clock.read()
-	v.clock.advance(time.Hour)
+	now := v.clock.Read()
+	v.clock.Advance(time.Hour)
 	ref := v.notice("marketing.email", 1, now.Add(time.Minute), marketing)
 	other := v.notice("sales", 1, time.Time{}, "sales.outreach")
 	for code, c := range map[string]custody.Consent{
@@ -227,7 +227,7 @@ func TestImportConsentsOnce(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", nil)
-	at := v.clock.read().Add(-time.Hour)
+	at := v.clock.Read().Add(-time.Hour)
 	lines := func() []custody.ImportedConsent {
 		ref := custody.SubjectRef{ID: id}
 		return []custody.ImportedConsent{

@@ -49,8 +49,8 @@ func TestObjectionOfAnyDateBeatsWhatWasGivenBefore(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"given_name": "Ada", "country": "DE"})
-	early := v.clock.read()
-	v.clock.advance(time.Hour)
+	early := v.clock.Read()
+	v.clock.Advance(time.Hour)
 	v.decide(id, privacy.ActionGrant)
 	v.mustAct(id, privacy.ActionObject, "marketing.*", early)
 	v.wantTold(id, told{"given_name": "!objected"})
@@ -130,7 +130,7 @@ func TestSignalsReachTheDecision(t *testing.T) {
 	if s := explain(); s.Objected || !s.OptOutSignal || !s.LimitSensitive {
 		t.Errorf("signals: %+v", s)
 	}
-	v.clock.advance(2 * time.Hour)
+	v.clock.Advance(2 * time.Hour)
 	v.consent(id, custody.Consent{Action: privacy.ActionGrant, Explicit: true})
 	if s := explain(); s.OptOutSignal || s.LimitSensitive {
 		t.Errorf("after a two-step opt-in: %+v", s)

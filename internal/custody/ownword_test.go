@@ -30,7 +30,7 @@ func TestOwnWordIsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.wantTold(child, told{"given_name": `"Ada"`})
-	v.clock.advance(time.Minute)
+	v.clock.Advance(time.Minute)
 	if _, err := take(self, custody.Consent{Action: privacy.ActionWithdraw, By: privacy.ByGuardian, Method: "tcf"}); err != nil {
 		t.Errorf("a withdrawal is lost: %v", err)
 	}

@@ -39,14 +39,14 @@ func TestDisclosureBesideAChangeOfKeys(t *testing.T) {
 	id, before, after, seen := rekeyed(t, v)
 	seen(before)
 	var reads atomic.Int32
-	v.clock.whenRead(func() {
+	v.clock.WhenRead(func() {
 		if reads.Add(1) == 2 { // the second round begins
 			seen(after)
 		}
 	})
 	caller := custody.Caller{Caller: privacy.Caller{Client: "crm-mailer", Roles: []privacy.Role{privacy.RoleConsumer}}}
 	disclosed, err := v.Disclose(t.Context(), caller, custody.Request{Purpose: marketing, Attributes: []privacy.AttributeName{"given_name"}, Subjects: []custody.SubjectRef{{ID: id}}})
-	v.clock.whenRead(nil)
+	v.clock.WhenRead(nil)
 	if err != nil || len(disclosed.Disclosures[0].Attributes) != 1 {
 		t.Fatalf("disclosed %+v, %v", disclosed, err)
 	}
@@ -67,7 +67,7 @@ func TestMessageBesideAChangeOfKeys(t *testing.T) {
 		t.Fatalf("%d sent, %v", sent, err)
 	}
 	v.exec(swap)
-	v.clock.advance(time.Hour)
+	v.clock.Advance(time.Hour)
 	if sent, err := v.SendMessages(t.Context()); err != nil || sent != 1 || len(sms.got) != 1 {
 		t.Errorf("%d sent, %v", sent, err)
 	}
@@ -77,9 +77,9 @@ func TestOwnProfileBesideAChangeOfKeys(t *testing.T) {
 	v := setup(t)
 	id, before, after, seen := rekeyed(t, v)
 	seen(before)
-	v.clock.whenRead(sync.OnceFunc(func() { seen(after) })) // between the reading of the subject and that of the rest
+	v.clock.WhenRead(sync.OnceFunc(func() { seen(after) })) // between the reading of the subject and that of the rest
 	profile, err := v.OwnProfile(t.Context(), custody.Caller{Caller: privacy.Caller{Client: "portal", Roles: []privacy.Role{privacy.RoleSubject}, Subject: id}})
-	v.clock.whenRead(nil)
+	v.clock.WhenRead(nil)
 	if err != nil || len(profile.Attributes) != 4 || len(profile.Identifiers) != 1 {
 		t.Fatalf("the profile: %+v, %v", profile, err)
 	}

@@ -43,7 +43,7 @@ func (v *vault) record() (starts []time.Time) {
 		v.publish(func(data map[string]any) {
 			data["matrix"].(map[string]any)["city"] = map[string]any{"marketing.email": []string{"plain", "generalise", "mask", "tokenise", "deny"}[i]}
 		})
-		starts = append(starts, v.clock.read())
+		starts = append(starts, v.clock.Read())
 		for n := range names {
 			if _, err := v.ask([]privacy.AttributeName{"city", names[n], names[(n+1)%len(names)]}, ids...); err != nil {
 				v.t.Fatal(err)

@@ -112,15 +112,15 @@ func TestSegmentsFollow(t *testing.T) {
 
 	both(`{"facet":"age_band","eq":"25-34"}`, 0) // 24 and 35
 	both(`{"facet":"age_band","between":["35-44","65+"]}`, 1)
-	v.clock.advance(100 * 24 * time.Hour) // past 17 May
+	v.clock.Advance(100 * 24 * time.Hour) // past 17 May
 	both(`{"facet":"age_band","eq":"25-34"}`, 1)
-	v.agreeTo(before, custody.Consent{Action: privacy.ActionGrant, ExpiresAt: v.clock.read().Add(time.Hour)})
+	v.agreeTo(before, custody.Consent{Action: privacy.ActionGrant, ExpiresAt: v.clock.Read().Add(time.Hour)})
 	both(köln, 1)
-	v.clock.advance(2 * time.Hour)
+	v.clock.Advance(2 * time.Hour)
 	both(köln, 0)
 	v.agreeTo(before, custody.Consent{Action: privacy.ActionGrant})
 	both(köln, 1)
-	v.clock.advance(4 * 366 * 24 * time.Hour) // no city is kept for so long
+	v.clock.Advance(4 * 366 * 24 * time.Hour) // no city is kept for so long
 	both(köln, 0)
 }
 
@@ -138,7 +138,7 @@ func TestSegmentsForgetTheErased(t *testing.T) {
 			return err
 		}
 		w := &store.Writes{}
-		if _, err := v.MarkErased(t.Context(), tx, w, steward, []custody.Doomed{{Subject: subject, Request: privacy.RightsRequestID{1}}}, v.clock.read()); err != nil {
+		if _, err := v.MarkErased(t.Context(), tx, w, steward, []custody.Doomed{{Subject: subject, Request: privacy.RightsRequestID{1}}}, v.clock.Read()); err != nil {
 			return err
 		}
 		return tx.Send(t.Context(), w)
@@ -182,7 +182,7 @@ func TestSegmentsGoOnWithoutTheDamaged(t *testing.T) {
 	v.wantLeftOut(3)
 	v.exec(`UPDATE subject SET state = set_byte(state, 20, get_byte(state, 20) # 1) WHERE subject_id = '` + later.String() + `'`)
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 1)
-	v.clock.advance(time.Hour + time.Second)
+	v.clock.Advance(time.Hour + time.Second)
 	v.exactly(`{"facet":"city","eq":"Köln"}`, 2)
 	v.wantLeftOut(2)
 }
@@ -244,7 +244,7 @@ func TestLaw6AnotherWindowRenewsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if begun := budget.RenewsAt.Add(-time.Duration(days) * 24 * time.Hour); begun.Before(v.clock.read().Add(-time.Hour)) && budget.Remaining != 29.5 {
+		if begun := budget.RenewsAt.Add(-time.Duration(days) * 24 * time.Hour); begun.Before(v.clock.Read().Add(-time.Hour)) && budget.Remaining != 29.5 {
 			t.Errorf("with windows of %d days %v is left", days, budget.Remaining)
 		}
 	}

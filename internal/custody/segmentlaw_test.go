@@ -38,7 +38,7 @@ func BenchmarkSegmentsExact(b *testing.B) {
 // exactSegments compares the index with the truth, and tells how long it took to be built.
 func exactSegments(t testing.TB, people, predicates int) time.Duration {
 	v := setup(t)
-	ids, err := demo.Load(t.Context(), v.Service, demo.People(people, 3, v.clock.read()), func(int) {})
+	ids, err := demo.Load(t.Context(), v.Service, demo.People(people, 3, v.clock.Read()), func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestLaw6AveragingAndDifferencing(t *testing.T) {
 	if spent := v.count(`SELECT sum(epsilon_milli) FROM release`); spent != 30_000 {
 		t.Errorf("%d thousandths were spent", spent)
 	}
-	v.clock.advance(31 * 24 * time.Hour)
+	v.clock.Advance(31 * 24 * time.Hour)
 	if told, err := v.howMany(id); err != nil || told.Budget.Remaining != 29.5 {
 		t.Errorf("in the next window: %+v, %v", told, err)
 	}

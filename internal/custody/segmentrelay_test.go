@@ -18,7 +18,7 @@ func TestSegmentsCountEveryChangeOnce(t *testing.T) {
 	other := v.another()
 	other.follow()
 	town := v.segment(`{"facet":"city","eq":"Köln"}`)
-	if _, err := v.store.Relay(t.Context(), 100_000, v.clock.read(), time.Minute); err != nil {
+	if _, err := v.store.Relay(t.Context(), 100_000, v.clock.Read(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	ask := func(node *vault) bool {

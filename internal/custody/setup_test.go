@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,44 +23,12 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// clock goes on by a millisecond whenever it is read, so that what follows is later, and by more when
-// it is told to.
-type clock struct {
-	mu   sync.Mutex
-	now  time.Time
-	when func() // what happens whenever it is read; nil: nothing
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	when := c.when
-	c.mu.Unlock()
-	if when != nil {
-		when()
-	}
-	return c.advance(time.Millisecond)
-}
-
-// whenRead has something done whenever it is read.
-func (c *clock) whenRead(do func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.when = do
-}
-
-func (c *clock) advance(by time.Duration) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(by)
-	return c.now
-}
-
 // vault is a service on a database and a keyring of its own. The service logs in as a deployment's
 // does: as a member of consentry_app and nothing else.
 type vault struct {
 	*custody.Service
 	t      testing.TB
-	clock  *clock
+	clock  *testenv.Clock
 	url    string // as the superuser
 	login  string // as the service
 	dir    string // the keyring's
@@ -78,7 +45,7 @@ var engine = sync.OnceValue(func() *policy.Engine { return policy.NewEngine() })
 
 func setup(t testing.TB) *vault {
 	t.Helper()
-	v := &vault{t: t, clock: &clock{now: time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)}, dir: t.TempDir(), engine: engine()}
+	v := &vault{t: t, clock: testenv.NewClock(), dir: t.TempDir(), engine: engine()}
 	v.url = testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) })
 	v.login = testenv.Login(t, v.url, "consentry_app")
 	var err error
@@ -107,7 +74,7 @@ func (v *vault) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read, Origin: "test.example/audit", Confirming: v.confirming})
+	v.Service = custody.New(custody.Config{Store: v.store, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.Read, Origin: "test.example/audit", Confirming: v.confirming})
 	service, opened, keys := v.Service, v.store, v.keys
 	v.t.Cleanup(func() {
 		service.Close()

@@ -84,7 +84,7 @@ type step struct {
 func (v *vault) walk(id privacy.SubjectID, steps []step) {
 	v.t.Helper()
 	for n, s := range steps {
-		v.clock.advance(24 * time.Hour)
+		v.clock.Advance(24 * time.Hour)
 		if s.consent.Action != "" {
 			if s.consent.Purpose == "" {
 				s.consent.Purpose = ads
@@ -92,7 +92,7 @@ func (v *vault) walk(id privacy.SubjectID, steps []step) {
 			v.choose(id, s.consent)
 		} else {
 			if s.tcf != nil {
-				s.sent.TCF = tcString(v.clock.read().AddDate(0, 0, -s.tcfDay).Truncate(24*time.Hour), s.tcf...)
+				s.sent.TCF = tcString(v.clock.Read().AddDate(0, 0, -s.tcfDay).Truncate(24*time.Hour), s.tcf...)
 			}
 			if got := strings.Join(v.send(id, s.sent), ", "); got != s.effects {
 				v.t.Errorf("step %d: effects %q, want %q", n+1, got, s.effects)
@@ -246,7 +246,7 @@ func TestSignalsAreEvidence(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"given_name": "Ada", "country": "DE"})
-	tcf := tcString(v.clock.read().Truncate(24*time.Hour), yes...)
+	tcf := tcString(v.clock.Read().Truncate(24*time.Hour), yes...)
 	gpp := gppCalifornia(1, 1)
 	v.send(id, custody.Signals{GPC: true, TCF: tcf, GPP: gpp})
 	received, err := v.Signals(t.Context(), id, 0, 10)
@@ -313,7 +313,7 @@ func TestSignalsAreToldByPurpose(t *testing.T) {
 	if got, want := told(ben, "signal.%"), "ads.personalised analytics.profiling marketing.email marketing.segment marketing.sms sales.outreach service.support"; got != want {
 		t.Errorf("of a request to limit: %s", got)
 	}
-	v.send(eve, custody.Signals{TCF: tcString(v.clock.read().Truncate(24*time.Hour), yes...)})
+	v.send(eve, custody.Signals{TCF: tcString(v.clock.Read().Truncate(24*time.Hour), yes...)})
 	if got := told(eve, "signal.%"); got != "" {
 		t.Errorf("of a TC string: %s", got)
 	}
@@ -327,7 +327,7 @@ func TestSignalsSentAgain(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"country": "DE"})
-	sent := custody.Signals{GPCHeader: true, TCF: tcString(v.clock.read().Truncate(24*time.Hour), yes...)}
+	sent := custody.Signals{GPCHeader: true, TCF: tcString(v.clock.Read().Truncate(24*time.Hour), yes...)}
 	v.send(id, sent)
 	rows := func() int {
 		return v.count(`SELECT (SELECT count(*) FROM subject_signal) + (SELECT count(*) FROM audit_entry) + (SELECT count(*) FROM consent_record) + (SELECT count(*) FROM change)`)
@@ -366,7 +366,7 @@ func TestSignalsRefused(t *testing.T) {
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"country": "DE"})
 	unknown := privacy.SubjectID{1}
-	good := tcString(v.clock.read().Truncate(24*time.Hour), yes...)
+	good := tcString(v.clock.Read().Truncate(24*time.Hour), yes...)
 	before := v.count(`SELECT count(*) FROM audit_entry`)
 	for name, c := range map[string]struct {
 		id   privacy.SubjectID
@@ -377,8 +377,8 @@ func TestSignalsRefused(t *testing.T) {
 		"nothing":           {id, custody.Signals{}, privacy.KindInvalid, "signals_missing"},
 		"truncated":         {id, custody.Signals{TCF: good[:20]}, privacy.KindInvalid, "signal_truncated"},
 		"one of two broken": {id, custody.Signals{GPC: true, GPP: "DBABMA"}, privacy.KindInvalid, "signal_sections"},
-		"from the future":   {id, custody.Signals{GPC: true, TCF: tcString(v.clock.read().Add(time.Hour), 1)}, privacy.KindInvalid, "signal_in_future"},
-		"in a GPP string":   {id, custody.Signals{GPP: testenv.GPPString([]int{2}, tcString(v.clock.read().Add(time.Hour), 1))}, privacy.KindInvalid, "signal_in_future"},
+		"from the future":   {id, custody.Signals{GPC: true, TCF: tcString(v.clock.Read().Add(time.Hour), 1)}, privacy.KindInvalid, "signal_in_future"},
+		"in a GPP string":   {id, custody.Signals{GPP: testenv.GPPString([]int{2}, tcString(v.clock.Read().Add(time.Hour), 1))}, privacy.KindInvalid, "signal_in_future"},
 		"nobody":            {unknown, gpc, privacy.KindNotFound, "subject_not_found"},
 		"nobody, broken":    {unknown, custody.Signals{TCF: "C"}, privacy.KindInvalid, "signal_truncated"},
 	} {

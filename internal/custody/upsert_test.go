@@ -214,10 +214,10 @@ func TestUpsertDoesNotBringBackWhatIsOlder(t *testing.T) {
 	v := setup(t)
 	id := v.put("ada@example.com", fields{"given_name": "Ada", "country": "DE"})
 	v.decide(id, privacy.ActionGrant)
-	exported := v.clock.read()
-	v.clock.advance(time.Hour)
+	exported := v.clock.Read()
+	v.clock.Advance(time.Hour)
 	v.patch(id, fields{"given_name": "Augusta", "education": nil, "city": "Potsdam"})
-	v.clock.advance(time.Hour)
+	v.clock.Advance(time.Hour)
 	old := v.profile([]string{"ada@example.com"}, fields{"given_name": "Ada", "education": "none", "province": "Berlin", "country": "CN"})
 	old.CollectedAt = exported
 	v.upsert(old)
@@ -234,13 +234,13 @@ func TestUpsertFromAClockThatIsAhead(t *testing.T) {
 	t.Parallel()
 	v := setup(t)
 	profile := v.profile([]string{"ada@example.com"}, fields{"given_name": "Ada", "country": "DE"})
-	profile.CollectedAt = v.clock.read().Add(50 * time.Second)
+	profile.CollectedAt = v.clock.Read().Add(50 * time.Second)
 	id := v.upsert(profile).ID
 	v.decide(id, privacy.ActionGrant)
 	v.patch(id, fields{"given_name": "Augusta"})
 	v.wantTold(id, told{"given_name": `"Augusta"`})
 	export := v.profile([]string{"ada@example.com"}, fields{"given_name": "A."})
-	export.CollectedAt = v.clock.read()
+	export.CollectedAt = v.clock.Read()
 	v.upsert(export)
 	v.wantTold(id, told{"given_name": `"A."`})
 }
@@ -283,7 +283,7 @@ func TestNormaliseRepeatsNothing(t *testing.T) {
 	for code, draft := range map[string]custody.ProfileDraft{
 		"invalid_source":          {Source: "Ada Lovelace"},
 		"unknown_regime":          {Source: "test", Regime: "lovelace"},
-		"collected_in_future":     {Source: "test", CollectedAt: v.clock.read().Add(time.Hour)},
+		"collected_in_future":     {Source: "test", CollectedAt: v.clock.Read().Add(time.Hour)},
 		"too_many_identifiers":    {Source: "test", Identifiers: make([]custody.IdentifierDraft, 21)},
 		"unknown_identifier_type": {Source: "test", Identifiers: []custody.IdentifierDraft{{Type: "lovelace"}}},
 		"unknown_attribute":       {Source: "test", Attributes: raw(t, fields{"lovelace": 1})},

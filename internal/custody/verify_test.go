@@ -28,7 +28,7 @@ func (v *vault) rebuild() *ledger.Report {
 	batch := func(at time.Time, drafts []audit.Draft) (audit.Batch, error) {
 		return audit.NewBatch(at, rand.Reader, drafts, nil)
 	}
-	report, err := ledger.Rebuild(v.t.Context(), v.store, batch, v.clock.read)
+	report, err := ledger.Rebuild(v.t.Context(), v.store, batch, v.clock.Read)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestRebuildOfAnyLedgerIsTheState(t *testing.T) {
 			if action.AboutRestriction() {
 				scopes = []privacy.PurposeName{"*"}
 			}
-			at := v.clock.read().Add(-time.Duration(rapid.IntRange(0, 3).Draw(rt, "ago")) * time.Hour)
+			at := v.clock.Read().Add(-time.Duration(rapid.IntRange(0, 3).Draw(rt, "ago")) * time.Hour)
 			v.mustAct(id, action, rapid.SampledFrom(scopes).Draw(rt, "scope"), at)
 		}
 		v.wantFaults(v.verify())

@@ -24,7 +24,7 @@ func TestFeedShowsWhatIsGranted(t *testing.T) {
 	record("sales.outreach", privacy.ActionGrant)
 	record("marketing.*", privacy.ActionObject)
 	record("sales.outreach", privacy.ActionObject)
-	if _, err := v.store.Relay(t.Context(), 100, v.clock.read(), 0); err != nil {
+	if _, err := v.store.Relay(t.Context(), 100, v.clock.Read(), 0); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,25 +21,12 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// clock goes on by a millisecond whenever it is read, so that what follows is later.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(time.Millisecond)
-	return c.now
-}
-
 // vault is events and the custody that they come from, on a database and a keyring of its own.
 type vault struct {
 	*events.Service
 	t       testing.TB
 	custody *custody.Service
-	clock   *clock
+	clock   *testenv.Clock
 	store   *store.Store
 	owner   *pgx.Conn
 }
@@ -50,7 +36,7 @@ var engine = sync.OnceValue(func() *policy.Engine { return policy.NewEngine() })
 
 func setup(t testing.TB) *vault {
 	t.Helper()
-	v := &vault{t: t, clock: &clock{now: time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)}}
+	v := &vault{t: t, clock: testenv.NewClock()}
 	url := testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) })
 	var err error
 	if v.owner, err = pgx.Connect(t.Context(), url); err != nil {
@@ -75,7 +61,7 @@ func setup(t testing.TB) *vault {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	v.custody = custody.New(custody.Config{Store: v.store, Keyring: keys, Policy: engine(), Catalogue: words, Log: log, Now: v.clock.read})
+	v.custody = custody.New(custody.Config{Store: v.store, Keyring: keys, Policy: engine(), Catalogue: words, Log: log, Now: v.clock.Read})
 	t.Cleanup(v.custody.Close)
 	if _, err := v.custody.PublishDefault(t.Context()); err != nil {
 		t.Fatal(err)

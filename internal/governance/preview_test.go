@@ -76,7 +76,7 @@ func (v *vault) modes(q question, attributes []privacy.AttributeName, ids []priv
 	for _, id := range ids {
 		request.Subjects = append(request.Subjects, custody.SubjectRef{ID: id})
 	}
-	mark := privacy.RequestID(fmt.Sprintf("modes-%d", v.clock.read().UnixNano()))
+	mark := privacy.RequestID(fmt.Sprintf("modes-%d", v.clock.Read().UnixNano()))
 	if _, err := v.custody.Disclose(v.t.Context(), custody.Caller{Caller: privacy.Caller{Client: q.client, Roles: []privacy.Role{privacy.RoleConsumer}}, Request: mark}, request); err != nil {
 		v.t.Fatal(err)
 	}

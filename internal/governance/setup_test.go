@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,25 +21,12 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// clock goes on by a millisecond whenever it is read, so that what follows is later.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(time.Millisecond)
-	return c.now
-}
-
 // vault is governance and what it governs, on a database and a keyring of its own.
 type vault struct {
 	*governance.Service
 	t       testing.TB
 	custody *custody.Service
-	clock   *clock
+	clock   *testenv.Clock
 	login   string // as the service
 	keys    *keyring.Keyring
 	store   *store.Store
@@ -54,7 +40,7 @@ var engine = sync.OnceValue(func() *policy.Engine { return policy.NewEngine() })
 
 func setup(t testing.TB) *vault {
 	t.Helper()
-	v := &vault{t: t, clock: &clock{now: time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)}, engine: engine()}
+	v := &vault{t: t, clock: testenv.NewClock(), engine: engine()}
 	url := testenv.Template(t, "schema", func(url string) error { return store.Migrate(t.Context(), url) })
 	v.login = testenv.Login(t, url, "consentry_app")
 	var err error
@@ -90,9 +76,9 @@ func (v *vault) open(connections int32) {
 		v.t.Fatal(err)
 	}
 	v.store = opened
-	v.custody = custody.New(custody.Config{Store: opened, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.read})
+	v.custody = custody.New(custody.Config{Store: opened, Keyring: v.keys, Policy: v.engine, Catalogue: words, Log: slog.New(slog.DiscardHandler), Now: v.clock.Read})
 	v.t.Cleanup(v.custody.Close)
-	v.Service = governance.New(governance.Config{Custody: v.custody, Store: opened, Policy: v.engine, Now: v.clock.read, Try: v.try})
+	v.Service = governance.New(governance.Config{Custody: v.custody, Store: opened, Policy: v.engine, Now: v.clock.Read, Try: v.try})
 }
 
 // exec runs a statement as the superuser, as somebody does who has taken the database over.
@@ -166,7 +152,7 @@ func (v *vault) publish(revision policy.Revision) {
 		v.t.Fatal(err)
 	}
 	err = v.store.Write(v.t.Context(), func(tx *store.Tx) error {
-		_, err := tx.PublishRevision(v.t.Context(), revision.ID, content, "officer", v.clock.read())
+		_, err := tx.PublishRevision(v.t.Context(), revision.ID, content, "officer", v.clock.Read())
 		return err
 	})
 	if err != nil {
